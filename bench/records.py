@@ -1,0 +1,163 @@
+"""The result record: what a row of the board is made of, and how it is kept on disk.
+
+A record is `results/v1/<dataset>/<model>/<UTC>-<commit>.json`; beside it, with the same stem, lie
+`.parquet` (the ranked lists: `user_id`, `item_ids`), for generative runs `.texts.parquet`, and, if
+the record was withdrawn, `.invalid.json`. Nothing in the folder is ever rewritten.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+"""A data set or model name: safe as a folder name, no '..', no hidden file."""
+
+Kind = Literal["baseline", "generative", "sequential", "hybrid", "cost-only"]
+View = Literal["seen_kept", "seen_removed"]
+VIEWS: tuple[View, View] = ("seen_kept", "seen_removed")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DatasetInfo(_Part):
+    """What the model was measured on."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Name in the registry of data sets.")
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the canonical content.")
+    ties: str = Field(pattern=r"^(file|shuffled:\d{1,10})$", description="Order of same-day purchases.")
+    split: str = Field(description="Name of the split, 'leave-one-out'.")
+    users: int = Field(ge=0, description="Test users.")
+    items: int = Field(ge=0, description="Items in the catalogue, all of them ranked.")
+    interactions: int = Field(ge=0, description="Purchases after untitled items are dropped.")
+
+
+class ModelInfo(_Part):
+    """What was measured."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Name in the registry, or given at submission.")
+    kind: Kind = Field(description="Family, for filtering the board.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Settings that define the model.")
+    display_name: str = Field(max_length=120, description="Name shown to people.")
+    authors: str = Field(default="", max_length=400, description="Who made the model.")
+    link: str = Field(default="", max_length=400, description="Paper or repository, http(s) only.")
+
+
+class Estimate(_Part):
+    """A mean over users with its 95 % percentile bootstrap interval."""
+
+    value: float | None = Field(description="Mean over all users; null if nothing was measured.")
+    low: float | None = Field(default=None, description="2.5th percentile, null where no interval applies.")
+    high: float | None = Field(default=None, description="97.5th percentile.")
+
+
+class Slice(_Part):
+    """The metrics of one group of users."""
+
+    label: str = Field(description="Group, e.g. '6-14' items of history.")
+    users: int = Field(ge=0, description="Users in the group.")
+    metrics: dict[str, Estimate] = Field(description="recall@5, ndcg@5, mrr@5, recall@10, ...")
+
+
+class Metrics(_Part):
+    """Quality in both views; null for a cost-only record."""
+
+    seen_kept: dict[str, Estimate] = Field(description="Lists as the model returned them.")
+    seen_removed: dict[str, Estimate] = Field(description="Items of the user's own history dropped.")
+    slices: dict[View, dict[str, list[Slice]]] = Field(
+        description="View -> kind of slice (history_length, target_popularity, same_day, shared_title) -> groups."
+    )
+
+
+class Latency(_Part):
+    """One user's request on its own, milliseconds, over a sample of users."""
+
+    p50: float
+    p95: float
+    users: int = Field(ge=1, description="Size of the sample.")
+
+
+class PeakVram(_Part):
+    """Peak device memory in bytes, three ways."""
+
+    allocated: int | None = Field(default=None, description="Held by tensors (torch).")
+    reserved: int | None = Field(default=None, description="Held by torch's allocator.")
+    process: int | None = Field(default=None, description="Held by the process, as the driver counts.")
+
+
+class MemorySample(_Part):
+    """Memory at one moment."""
+
+    seconds: float = Field(description="Since the start of the run.")
+    stage: str
+    rss_bytes: int
+    vram_bytes: int | None = Field(default=None, description="Process-wide, or null without a GPU.")
+
+
+class Cost(_Part):
+    """What the run took. A figure that could not be measured is null, never 0."""
+
+    wall_seconds: dict[str, float] = Field(description="By stage: load, fit, recommend, score.")
+    users_per_second: float | None = Field(description="Test users / recommend seconds.")
+    latency_ms: Latency | None = None
+    peak_rss_bytes: int | None = None
+    peak_vram_bytes: PeakVram | None = None
+    energy_joules: float | None = Field(default=None, description="GPU energy over fit and recommend.")
+    memory_timeline: list[MemorySample] = Field(default_factory=list)
+    source: Literal["measured", "declared"] = Field(
+        default="measured", description="Measured by the harness, or declared by the submitter."
+    )
+
+
+class Environment(_Part):
+    """Where the run took place."""
+
+    commit: str = Field(description="Commit of the harness, or 'unknown'.")
+    dirty: bool | None = Field(description="Uncommitted changes in the harness; null if unknown.")
+    packages: dict[str, str] = Field(description="Versions that matter to a result.")
+    cpu: str
+    cores: int | None = None
+    gpu: str | None = None
+    driver: str | None = None
+    os: str
+    python: str
+
+
+class Audit(_Part):
+    """One check of a set of ranked lists, shown as a badge."""
+
+    name: str
+    verdict: Literal["pass", "flag", "fail", "info"]
+    value: float | None = None
+    message: str
+
+
+class Record(_Part):
+    """One measured or submitted row."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    status: Literal["complete", "partial", "cost-only"] = Field(
+        description="partial: lists are missing for some users (--allow-partial); they count as misses."
+    )
+    source: Literal["harness", "submission"] = Field(description="Run by the harness, or lists handed in.")
+    created: datetime = Field(description="UTC.")
+    command: str = Field(description="What to type to get this record again.")
+    seed: int
+    depth: int = Field(ge=1, description="Length of the lists asked for.")
+    dataset: DatasetInfo
+    model: ModelInfo
+    metrics: Metrics | None
+    cost: Cost
+    environment: Environment
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="The model's own evidence: generation_health, loss_curve, ..."
+    )
+    audits: list[Audit] = Field(default_factory=list)
+    card: dict[str, Any] = Field(default_factory=dict, description="Model card of a submission.")
+    lists_sha256: str | None = Field(default=None, description="SHA-256 of the .parquet beside the record.")
+    texts_sha256: str | None = Field(default=None, description="SHA-256 of the .texts.parquet, if any.")

@@ -1,0 +1,165 @@
+"""The table of models: name -> where its class lives, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from bench.errors import ConfigError, unknown_name
+from bench.records import NAME_PATTERN, Kind
+from bench.schema import Recommender
+
+ENTRY_POINT_GROUP = "genrec_bench.models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """Where a model is found and how the board names it."""
+
+    name: str
+    target: str
+    """'package.module:Class', or an absolute 'file.py:Class'."""
+    kind: Kind
+    display_name: str
+    authors: str = ""
+    link: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the constructor, beside the seed."""
+    default: bool = False
+    """Whether the model is part of a run that names no models."""
+
+
+_OURS = "genrec-bench"
+
+
+def _baseline(name: str, target: str, display_name: str) -> ModelEntry:
+    return ModelEntry(
+        name=name, target=target, kind="baseline", display_name=display_name, authors=_OURS, default=True
+    )
+
+
+def _llama(name: str, display_name: str, *, default: bool = False) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        target="genrec.recommender:GenerativeRecommender",
+        kind="generative",
+        display_name=display_name,
+        authors=_OURS,
+        arguments={"preset": name},
+        default=default,
+    )
+
+
+MODELS: dict[str, ModelEntry] = {
+    entry.name: entry
+    for entry in (
+        _baseline("random-items", "baselines.random_items:RandomItems", "Random items"),
+        _baseline(
+            "popularity-weighted", "baselines.popularity_weighted:PopularityWeighted", "Popularity-weighted random"
+        ),
+        _baseline("repeat-last", "baselines.repeat_last:RepeatLast", "Repeat last seen"),
+        _baseline("last-item-text", "baselines.last_item_text:LastItemText", "Last item's text (BM25)"),
+        _llama("llama-tiny", "LLaMA tiny, from scratch", default=True),
+        _llama("llama-60m", "LLaMA 60M, from scratch"),
+        _llama("llama-1b", "LLaMA 3.2 1B, QLoRA"),
+        _llama("llama-3b", "LLaMA 3.2 3B, QLoRA"),
+        _llama("llama-8b", "LLaMA 3.1 8B, QLoRA"),
+    )
+}
+
+
+def available_models() -> dict[str, ModelEntry]:
+    """Give the built-in models and those that installed packages add by entry point, by name."""
+    models = dict(MODELS)
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name in MODELS:
+            raise ConfigError(
+                f"the entry point '{point.name}' ({point.value}) has the name of a built-in model; rename it"
+            )
+        models[point.name] = _entry_of(point.name, point.value, point.load())
+    return models
+
+
+def find_model(name: str, extra: Mapping[str, ModelEntry] | None = None) -> ModelEntry:
+    """Look a model up by name; `extra` holds those given by --model-file."""
+    models = {**available_models(), **(extra or {})}
+    if name not in models:
+        raise unknown_name("model", name, models)
+    return models[name]
+
+
+def model_from_file(location: str) -> ModelEntry:
+    """Read 'path.py:Class' (as --model-file takes it) into an entry named by the class."""
+    path_text, _, class_name = location.rpartition(":")
+    path = Path(path_text).expanduser()
+    if not path_text or not class_name.isidentifier():
+        raise ConfigError(f"--model-file takes path.py:Class, got '{location}'")
+    if not path.is_file():
+        raise ConfigError(f"--model-file: there is no file '{path}'")
+    target = f"{path.resolve()}:{class_name}"
+    loaded = _load(target)
+    name = getattr(loaded, "name", None) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
+    return _entry_of(str(name), target, loaded)
+
+
+def create(entry: ModelEntry, *, seed: int, **arguments: Any) -> Recommender:
+    """Construct the model; an argument that its constructor does not take is an error."""
+    loaded = _load(entry.target)
+    given = {**entry.arguments, **arguments}
+    accepted = inspect.signature(loaded).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
+    for name in ("seed", *given):
+        if name not in accepted and not takes_any:
+            raise ConfigError(
+                f"model '{entry.name}' has no setting '{name}'; it takes: {', '.join(accepted) or 'nothing'}"
+            )
+    model = loaded(seed=seed, **given)
+    for method in ("fit", "recommend"):
+        if not callable(getattr(model, method, None)):
+            raise ConfigError(f"model '{entry.name}' ({entry.target}) has no method '{method}'")
+    return model  # type: ignore[no-any-return]
+
+
+def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
+    if not re.match(NAME_PATTERN, name):
+        raise ConfigError(f"model name '{name}' is not allowed: use lower-case letters, digits, '.', '_', '-'")
+    if name in MODELS:
+        raise ConfigError(f"model name '{name}' is taken by a built-in model; give the class another `name`")
+    return ModelEntry(
+        name=name,
+        target=target,
+        kind=getattr(loaded, "kind", "sequential"),
+        display_name=getattr(loaded, "display_name", name),
+        authors=getattr(loaded, "authors", ""),
+        link=getattr(loaded, "link", ""),
+    )
+
+
+def _load(target: str) -> Any:
+    module_name, _, attribute = target.rpartition(":")
+    if module_name.endswith(".py"):
+        module = _import_file(Path(module_name))
+    else:
+        module = importlib.import_module(module_name)
+    if not hasattr(module, attribute):
+        raise unknown_name(f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()])
+    return getattr(module, attribute)
+
+
+def _import_file(path: Path) -> Any:
+    name = f"genrec_bench_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"'{path}' is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

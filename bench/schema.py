@@ -1,0 +1,223 @@
+"""The vocabulary of everything else: catalogue, histories, split, ranked lists, recommender.
+
+Inside the harness, items and users are row numbers; ids (ASINs, reviewer ids) appear only where
+files are read and records are written. This module knows nothing of files, metrics or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+NO_ITEM = -1
+"""Fills a ranked list where a model returned nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalogue:
+    """The items, one row each, in the order of the metadata file; that order breaks score ties."""
+
+    item_ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    brands: tuple[str | None, ...]
+    categories: tuple[tuple[str, ...], ...]
+    prices: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.item_ids), len(self.titles), len(self.brands), len(self.categories), len(self.prices)}
+        if len(lengths) != 1:
+            raise ValueError(f"catalogue columns have different lengths: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Item id -> row number."""
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Interactions:
+    """Purchases in file order, as codes into `user_ids` (sorted) and `catalogue`."""
+
+    user_ids: tuple[str, ...]
+    catalogue: Catalogue
+    users: Int32Array
+    items: Int32Array
+    timestamps: Int64Array
+    """Unix seconds."""
+    duplicates_dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Histories:
+    """One item sequence a user, oldest first, as one CSR pair.
+
+    `users[i]` is the row of the i-th sequence's owner in the user table: it keys per-user random
+    draws, so that a user gets the same list alone and in a batch.
+    """
+
+    indptr: Int64Array
+    items: Int32Array
+    users: Int32Array
+
+    def __post_init__(self) -> None:
+        if len(self.indptr) != len(self.users) + 1 or self.indptr[0] != 0 or self.indptr[-1] != len(self.items):
+            raise ValueError("indptr must start at 0, end at len(items) and have one entry more than users")
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, row: int) -> Int32Array:
+        return self.items[self.indptr[row] : self.indptr[row + 1]]
+
+    def __iter__(self) -> Iterator[Int32Array]:
+        return (self[row] for row in range(len(self)))
+
+    @property
+    def lengths(self) -> Int64Array:
+        """Items in each sequence."""
+        return np.diff(self.indptr)
+
+    @classmethod
+    def from_lists(cls, sequences: Iterable[Sequence[int]], users: Sequence[int] | None = None) -> Histories:
+        """Build from Python lists of item rows; users are numbered 0, 1, ... unless given."""
+        rows = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
+        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=indptr[1:])
+        items = np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
+        owners = np.arange(len(rows)) if users is None else users
+        return cls(indptr=indptr, items=items.astype(np.int32), users=np.asarray(owners, dtype=np.int32))
+
+    def take(self, rows: NDArray[Any]) -> Histories:
+        """Give the sequences at these positions, in this order."""
+        rows = np.asarray(rows, dtype=np.int64)
+        lengths = self.lengths[rows]
+        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=indptr[1:])
+        source = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return Histories(indptr=indptr, items=self.items[source], users=self.users[rows])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Histories with the one item each user bought next."""
+
+    histories: Histories
+    targets: Int32Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingData:
+    """All that a model may learn from. Test targets are not in it."""
+
+    dataset: str
+    fingerprint: str
+    catalogue: Catalogue
+    train: Histories
+    """One sequence a user: everything but the test item (and the validation item, where there is one)."""
+    validation: Examples
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """A leave-one-out split: what is learned from, and what is asked of every model."""
+
+    dataset: str
+    name: str
+    ties: str
+    fingerprint: str
+    catalogue: Catalogue
+    user_ids: tuple[str, ...]
+    interactions: int
+    train: Histories
+    validation: Examples
+    test: Examples
+    """One row a user, in the order of `user_ids`: `test.histories.users` is 0, 1, 2, ..."""
+    same_day: BoolArray
+    """(users,) whether the test target shares its day with the last item of the history."""
+
+    @property
+    def training_data(self) -> TrainingData:
+        """The part that a model's `fit` receives."""
+        return TrainingData(
+            dataset=self.dataset,
+            fingerprint=self.fingerprint,
+            catalogue=self.catalogue,
+            train=self.train,
+            validation=self.validation,
+        )
+
+
+Rankings = Int32Array
+"""(users, depth) item rows, best first, padded at the end with NO_ITEM."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generations:
+    """Texts that a generative model wrote, as CSR over users, best likelihood first within a user."""
+
+    users: Int32Array
+    indptr: Int64Array
+    texts: tuple[str, ...]
+    log_likelihoods: FloatArray
+    """(texts,) sum over the generated tokens, natural log."""
+    items: Int32Array
+    """(texts,) the item that each text found first, or NO_ITEM."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """What the harness asks of a model. It is constructed with the keyword `seed`.
+
+    Optional attributes, read where they exist: `name`, `kind`, `display_name`, `authors`, `link`,
+    and `parameters` (a JSON-able mapping stored in the record). Optional methods: see
+    `SelfReporting`.
+    """
+
+    def fit(self, data: TrainingData) -> None:
+        """Learn from the training data."""
+        ...
+
+    def recommend(self, histories: Histories, depth: int) -> Rankings:
+        """Rank for each history at most `depth` distinct items, best first: (len(histories), depth)."""
+        ...
+
+
+@runtime_checkable
+class SelfReporting(Protocol):
+    """A model that adds its own evidence to the record."""
+
+    def details(self) -> Mapping[str, Any]:
+        """JSON-able facts of the last fit and recommend (generation health, loss curve, ...)."""
+        ...
+
+    def generations(self) -> Generations | None:
+        """Give the texts behind the last `recommend`, or None."""
+        ...
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """A model that may be unable to run here."""
+
+    def check_available(self, data: TrainingData) -> None:
+        """Raise `bench.errors.Unavailable`, saying what is missing and the command that gets it."""
+        ...

@@ -1,0 +1,205 @@
+"""Typed settings of a generative recommender, and the YAML presets that fill them.
+
+One class a stage, each with the published values as defaults. A key that no class knows is an error
+that names the closest key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bench.errors import ConfigError, unknown_name
+
+ItemFormat = Literal["title", "title+category+brand+price"]
+Strategy = Literal["beam", "sample", "calrec", "constrained"]
+ListRule = Literal["published", "by_likelihood", "calrec"]
+Backend = Literal["auto", "unsloth", "peft", "full"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArchitectureSettings(_Settings):
+    """Shape of a LLaMA trained from scratch, with its own byte-level BPE tokenizer."""
+
+    vocab_size: int = Field(4096, ge=300)
+    hidden_size: int = Field(96, ge=8)
+    intermediate_size: int = Field(256, ge=8)
+    layers: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1)
+    kv_heads: int = Field(4, ge=1)
+    tie_embeddings: bool = True
+    rope_theta: float = 10_000.0
+
+    @model_validator(mode="after")
+    def _divides(self) -> ArchitectureSettings:
+        if self.hidden_size % self.heads or self.heads % self.kv_heads:
+            raise ValueError("heads must divide hidden_size, and kv_heads must divide heads")
+        return self
+
+
+class FinetuneSettings(_Settings):
+    """Training of the language model on one text a user."""
+
+    backend: Backend = "auto"
+    """auto: unsloth where it is installed and a GPU is there, else peft; full: all weights, no adapter."""
+    four_bit: bool = True
+    lora_r: int = Field(16, ge=1)
+    lora_alpha: int = Field(16, ge=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    max_seq_length: int = Field(1024, ge=16)
+    loss_on: Literal["text", "target"] = "text"
+    batching: Literal["padded", "length_grouped", "packed"] = "padded"
+    batch_size: int = Field(4, ge=1)
+    gradient_accumulation: int = Field(4, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_steps: int = Field(300, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    optimizer: str = "adamw_8bit"
+    epochs: float = Field(10, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    patience: int = Field(3, ge=1)
+    """Evaluations without a better validation loss before training stops."""
+    eval_steps: int | None = Field(None, ge=1)
+    """None: evaluate once an epoch."""
+    gradient_checkpointing: bool = True
+    train_windows: int = Field(1, ge=1)
+    """Texts a user in an epoch, each ending one item earlier; 1 is the published choice."""
+    report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+
+
+class GenerateSettings(_Settings):
+    """Writing the text of the next item."""
+
+    strategy: Strategy = "beam"
+    num_beams: int = Field(5, ge=1)
+    """Beams kept, and texts returned, by beam and constrained; texts drawn by sample."""
+    calrec_samples: int = Field(32, ge=1)
+    temperature: float = Field(0.5, gt=0)
+    top_k: int = Field(50, ge=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_new_tokens: int = Field(50, ge=1)
+    max_seq_length: int = Field(1024, ge=16)
+    """Prompts are cut on the left to max_seq_length - max_new_tokens."""
+    token_budget: int | None = Field(None, ge=64)
+    """Tokens (prompt + new, times sequences) in one batch; None: found from the free memory."""
+
+    @model_validator(mode="after")
+    def _room(self) -> GenerateSettings:
+        if self.max_new_tokens >= self.max_seq_length:
+            raise ValueError("max_new_tokens must be below max_seq_length")
+        return self
+
+
+class RetrieveSettings(_Settings):
+    """From generated texts to a ranked list of items."""
+
+    list_rule: ListRule = "by_likelihood"
+    calrec_weight: float = Field(0.5, ge=0, le=1)
+    """Share of the language model's log-likelihood in the modulated score; the rest is BM25's."""
+
+
+class Preset(_Settings):
+    """All settings of one generative recommender."""
+
+    base_model: str | None = None
+    """A Hugging Face name or a local folder; None for a model trained from scratch."""
+    revision: str | None = None
+    architecture: ArchitectureSettings | None = None
+    item_format: ItemFormat = "title"
+    finetune: FinetuneSettings = FinetuneSettings()
+    generate: GenerateSettings = GenerateSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Preset:
+        if (self.base_model is None) == (self.architecture is None):
+            raise ValueError("give exactly one of base_model and architecture")
+        return self
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    return sorted(path.name.removesuffix(".yaml") for path in files("genrec.presets").iterdir() if path.name.endswith(".yaml"))
+
+
+def load_preset(name_or_path: str, settings: Iterable[str] = ()) -> Preset:
+    """Load a preset by name or YAML path and apply overrides such as 'finetune.lora_r=32'.
+
+    Raises ConfigError for an unknown name or key (naming the closest), broken YAML, or a bad value.
+    """
+    if name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise ConfigError(f"there is no preset file '{path}'")
+        text = path.read_text(encoding="utf-8")
+    elif name_or_path in preset_names():
+        text = (files("genrec.presets") / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    else:
+        raise unknown_name("preset", name_or_path, preset_names())
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"preset '{name_or_path}' is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"preset '{name_or_path}' must be a mapping of settings, got {type(tree).__name__}")
+    for setting in settings:
+        _apply(tree, setting)
+    return _validated(tree, name_or_path)
+
+
+def settings_digest(*parts: BaseModel | Mapping[str, Any] | str) -> str:
+    """SHA-256 (first 16 hex digits) over settings: the key of an artefact made from them."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _apply(tree: dict[str, Any], setting: str) -> None:
+    path, equals, value = setting.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"a setting is written key=value, e.g. finetune.lora_r=32; got '{setting}'")
+    *parents, last = path.strip().split(".")
+    node = tree
+    for parent in parents:
+        if node.get(parent) is None:
+            node[parent] = {}
+        node = node[parent]
+        if not isinstance(node, dict):
+            raise ConfigError(f"'{parent}' in '{path}' holds one value and has no keys below it")
+    try:
+        node[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"the value in '{setting}' is not valid YAML") from None
+
+
+def _validated(tree: dict[str, Any], name: str) -> Preset:
+    try:
+        return Preset.model_validate(tree)
+    except ValidationError as error:
+        known = set(_known_keys(Preset))
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                raise unknown_name(f"setting in preset '{name}'", key, known) from None
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "preset"
+        raise ConfigError(f"preset '{name}': {key}: {first['msg']} (got {first.get('input')!r})") from None
+
+
+def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        yield prefix + name
+        for part in (info.annotation, *get_args(info.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _known_keys(part, f"{prefix}{name}.")
