@@ -63,7 +63,9 @@ MODELS: dict[str, ModelEntry] = {
     for entry in (
         _baseline("random-items", "baselines.random_items:RandomItems", "Random items"),
         _baseline(
-            "popularity-weighted", "baselines.popularity_weighted:PopularityWeighted", "Popularity-weighted random"
+            "popularity-weighted",
+            "baselines.popularity_weighted:PopularityWeighted",
+            "Popularity-weighted random",
         ),
         _baseline("repeat-last", "baselines.repeat_last:RepeatLast", "Repeat last seen"),
         _baseline("last-item-text", "baselines.last_item_text:LastItemText", "Last item's text (BM25)"),
@@ -130,7 +132,9 @@ def create(entry: ModelEntry, *, seed: int, **arguments: Any) -> Recommender:
 
 def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
     if not re.match(NAME_PATTERN, name):
-        raise ConfigError(f"model name '{name}' is not allowed: use lower-case letters, digits, '.', '_', '-'")
+        raise ConfigError(
+            f"model name '{name}' is not allowed: use lower-case letters, digits, '.', '_', '-'"
+        )
     if name in MODELS:
         raise ConfigError(f"model name '{name}' is taken by a built-in model; give the class another `name`")
     return ModelEntry(

@@ -34,7 +34,13 @@ class Catalogue:
     prices: tuple[float | None, ...]
 
     def __post_init__(self) -> None:
-        lengths = {len(self.item_ids), len(self.titles), len(self.brands), len(self.categories), len(self.prices)}
+        lengths = {
+            len(self.item_ids),
+            len(self.titles),
+            len(self.brands),
+            len(self.categories),
+            len(self.prices),
+        }
         if len(lengths) != 1:
             raise ValueError(f"catalogue columns have different lengths: {sorted(lengths)}")
 
@@ -76,7 +82,11 @@ class Histories:
     users: Int32Array
 
     def __post_init__(self) -> None:
-        if len(self.indptr) != len(self.users) + 1 or self.indptr[0] != 0 or self.indptr[-1] != len(self.items):
+        if (
+            len(self.indptr) != len(self.users) + 1
+            or self.indptr[0] != 0
+            or self.indptr[-1] != len(self.items)
+        ):
             raise ValueError("indptr must start at 0, end at len(items) and have one entry more than users")
 
     def __len__(self) -> int:

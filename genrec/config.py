@@ -130,7 +130,11 @@ class Preset(_Settings):
 
 def preset_names() -> list[str]:
     """Names of the presets that come with the package."""
-    return sorted(path.name.removesuffix(".yaml") for path in files("genrec.presets").iterdir() if path.name.endswith(".yaml"))
+    return sorted(
+        path.name.removesuffix(".yaml")
+        for path in files("genrec.presets").iterdir()
+        if path.name.endswith(".yaml")
+    )
 
 
 def load_preset(name_or_path: str, settings: Iterable[str] = ()) -> Preset:

@@ -1,0 +1,336 @@
+"""Records on disk: written once, atomically, never overwritten; read with every problem named.
+
+Layout (see `bench.records`): `<results>/v1/<dataset>/<model>/<stem>.json`, where the stem is
+`<UTC>-<commit>`. The ranked lists are linked into place first and the JSON last, so a record that
+can be seen is whole; a killed run leaves at most files that no reader looks at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import RecordError
+from bench.records import SCHEMA_VERSION, Record
+from bench.schema import NO_ITEM, Generations, Rankings, Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION_FOLDER = f"v{SCHEMA_VERSION}"
+MAX_RECORD_BYTES = 8 * 2**20
+MAX_LISTS_BYTES = 512 * 2**20
+
+
+class Invalidation(BaseModel):
+    """Why and when a record was withdrawn; lies beside it as `<stem>.invalid.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: str = Field(min_length=3, max_length=2000)
+    date: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRecord:
+    """A record and where it lies."""
+
+    record: Record
+    path: Path
+    invalid: Invalidation | None = None
+
+    @property
+    def id(self) -> str:
+        """'<dataset>/<model>/<stem>', unique in a results folder."""
+        return f"{self.record.dataset.name}/{self.record.model.name}/{self.path.stem}"
+
+    @property
+    def lists_path(self) -> Path:
+        """The ranked lists beside the record."""
+        return self.path.with_suffix(".parquet")
+
+    @property
+    def texts_path(self) -> Path:
+        """The generated texts beside the record (generative runs only)."""
+        return self.path.with_suffix(".texts.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A file in the results folder that cannot be shown, and why."""
+
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedRecords:
+    """All that could be read, newest first, and all that could not."""
+
+    records: list[StoredRecord]
+    problems: list[Problem]
+
+    def valid(self) -> list[StoredRecord]:
+        """Leave out the withdrawn ones."""
+        return [stored for stored in self.records if stored.invalid is None]
+
+
+def stem_of(created: datetime, commit: str) -> str:
+    """Give the file stem, e.g. '20261122T213005123456Z-1a2b3c4d' (microseconds keep it unique)."""
+    return f"{created.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{commit[:8]}"
+
+
+def record_path(record: Record, results_dir: Path) -> Path:
+    """Where a record belongs."""
+    folder = results_dir / VERSION_FOLDER / record.dataset.name / record.model.name
+    return folder / f"{stem_of(record.created, record.environment.commit)}.json"
+
+
+def write(
+    record: Record,
+    split: Split,
+    rankings: Rankings | None,
+    generations: Generations | None,
+    results_dir: Path,
+) -> Path:
+    """Write a record with its lists and texts; give the path of its JSON.
+
+    Raises RecordError if the path is taken or cannot be written. Nothing is left half-written.
+    """
+    path = record_path(record, results_dir)
+    if path.exists():
+        raise RecordError(f"the record {path} exists, and a record is never overwritten")
+    updates: dict[str, Any] = {}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if rankings is not None:
+            table = _lists_table(split, rankings)
+            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), lambda f: _write_parquet(table, f))
+        if generations is not None:
+            texts = _texts_table(split, generations)
+            updates["texts_sha256"] = _place(
+                path.with_suffix(".texts.parquet"), lambda f: _write_parquet(texts, f)
+            )
+        body = record.model_copy(update=updates).model_dump(mode="json")
+        Record.model_validate(body)
+        text = json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        _place(path, lambda file: file.write_bytes(text.encode()))
+    except OSError as error:
+        for orphan in (path.with_suffix(".parquet"), path.with_suffix(".texts.parquet")):
+            orphan.unlink(missing_ok=True)
+        raise RecordError(f"could not write the record {path}: {error.strerror or error}") from error
+    return path
+
+
+def load_records(results_dir: Path) -> LoadedRecords:
+    """Read every record below `results_dir`; a bad file becomes a problem, never an exception."""
+    records: list[StoredRecord] = []
+    problems: list[Problem] = []
+    for path in _record_files(results_dir):
+        try:
+            records.append(load_record(path, results_dir))
+        except RecordError as error:
+            problems.append(Problem(path=path, message=str(error)))
+    problems.extend(_foreign_versions(results_dir))
+    records.sort(key=lambda stored: (stored.record.created, stored.id), reverse=True)
+    return LoadedRecords(records=records, problems=problems)
+
+
+def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
+    """Read one record; with `results_dir`, also check that it lies where its content says."""
+    try:
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB, which no record is")
+        body = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"not readable as JSON: {error}") from None
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"schema version {version!r} is unknown; this version of genrec-bench reads version {SCHEMA_VERSION}"
+        )
+    try:
+        record = Record.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecordError(f"not a valid record: {where}: {first['msg']}") from None
+    if results_dir is not None and path != record_path(record, results_dir):
+        raise RecordError(
+            f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"
+        )
+    return StoredRecord(record=record, path=path, invalid=_invalidation(path))
+
+
+def find_record(results_dir: Path, record_id: str) -> StoredRecord:
+    """Find a record by id ('<dataset>/<model>/<stem>') or by an unambiguous end of one."""
+    found = load_records(results_dir).records
+    matches = [stored for stored in found if stored.id == record_id] or [
+        stored for stored in found if stored.path.stem.startswith(record_id)
+    ]
+    if len(matches) != 1:
+        count = "no record" if not matches else f"{len(matches)} records"
+        raise RecordError(f"'{record_id}' names {count} in {results_dir}; see `genrec-bench results list`")
+    return matches[0]
+
+
+def read_lists(stored: StoredRecord, split: Split) -> Rankings:
+    """Read the ranked lists as item rows, (users, depth), in the order of the split's users."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if stored.record.dataset.fingerprint != split.fingerprint:
+        raise RecordError(
+            f"{stored.id} was measured on other data than the split given (fingerprints differ)"
+        )
+    table = _read_parquet(stored.lists_path, ["user_id", "item_ids"])
+    users = pc.index_in(table["user_id"], value_set=pa.array(split.user_ids, pa.string()))
+    lists = table["item_ids"].combine_chunks()
+    items = pc.index_in(lists.flatten(), value_set=pa.array(split.catalogue.item_ids, pa.string()))
+    if users.null_count or items.null_count:
+        raise RecordError(f"{stored.lists_path.name} holds users or items that the data set does not have")
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+    if len(lengths) and lengths.max() > stored.record.depth:
+        raise RecordError(f"{stored.lists_path.name} holds lists longer than depth {stored.record.depth}")
+    rankings = np.full((len(split.user_ids), stored.record.depth), NO_ITEM, dtype=np.int32)
+    rows = np.repeat(np.asarray(users), lengths)
+    columns = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rankings[rows, columns] = np.asarray(items)
+    return rankings
+
+
+def read_texts(stored: StoredRecord) -> pd.DataFrame | None:
+    """Read the generated texts (user_id, texts, log_likelihoods, item_ids), or None if there are none."""
+    if stored.record.texts_sha256 is None:
+        return None
+    columns = ["user_id", "texts", "log_likelihoods", "item_ids"]
+    frame: pd.DataFrame = _read_parquet(stored.texts_path, columns).to_pandas()
+    return frame
+
+
+def invalidate(stored: StoredRecord, reason: str) -> Path:
+    """Mark a record as withdrawn, for good; it stays in the folder."""
+    path = stored.path.with_suffix(".invalid.json")
+    try:
+        note = Invalidation(reason=reason, date=datetime.now(UTC))
+    except ValidationError:
+        raise RecordError("a reason of 3 to 2,000 characters is needed to invalidate a record") from None
+    if path.exists():
+        raise RecordError(f"{stored.id} is already marked as invalid, see {path}")
+    _place(path, lambda file: file.write_bytes(note.model_dump_json(indent=1).encode() + b"\n"))
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _record_files(results_dir: Path) -> Iterator[Path]:
+    for path in sorted((results_dir / VERSION_FOLDER).glob("*/*/*.json")):
+        if not path.name.endswith(".invalid.json") and not path.name.startswith("."):
+            yield path
+
+
+def _foreign_versions(results_dir: Path) -> Iterator[Problem]:
+    if not results_dir.is_dir():
+        return
+    for folder in sorted(results_dir.iterdir()):
+        if (
+            folder.is_dir()
+            and folder.name != VERSION_FOLDER
+            and folder.name[:1] == "v"
+            and folder.name[1:].isdigit()
+        ):
+            yield Problem(
+                path=folder, message=f"records of version {folder.name}; this version reads {VERSION_FOLDER}"
+            )
+
+
+def _invalidation(path: Path) -> Invalidation | None:
+    note = path.with_suffix(".invalid.json")
+    if not note.exists():
+        return None
+    try:
+        return Invalidation.model_validate_json(note.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise RecordError(f"{note.name} beside it is not a valid note of invalidation: {error}") from None
+
+
+def _place(path: Path, fill: Callable[[Path], Any]) -> str:
+    """Fill a temporary file, flush it to disk and link it to `path`, which must be free; give its SHA-256."""
+    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        fill(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        digest = file_sha256(temporary)
+        os.link(temporary, path)
+    except FileExistsError:
+        raise RecordError(f"{path} exists, and a record is never overwritten") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return digest
+
+
+def _lists_table(split: Split, rankings: Rankings) -> Any:
+    import pyarrow as pa
+
+    filled = rankings != NO_ITEM
+    offsets = np.concatenate([[0], np.cumsum(filled.sum(axis=1))]).astype(np.int32)
+    item_ids = pa.array(split.catalogue.item_ids, pa.string()).take(pa.array(rankings[filled]))
+    lists = pa.ListArray.from_arrays(pa.array(offsets), item_ids)
+    return pa.table({"user_id": pa.array(split.user_ids, pa.string()), "item_ids": lists})
+
+
+def _texts_table(split: Split, generations: Generations) -> Any:
+    import pyarrow as pa
+
+    offsets = pa.array(generations.indptr.astype(np.int32))
+    known = generations.items != NO_ITEM
+    rows = pa.array(np.where(known, generations.items, 0).astype(np.int32), mask=~known)
+    item_ids = pa.array(split.catalogue.item_ids, pa.string()).take(rows)
+    return pa.table(
+        {
+            "user_id": pa.array(split.user_ids, pa.string()).take(pa.array(generations.users)),
+            "texts": pa.ListArray.from_arrays(offsets, pa.array(generations.texts, pa.string())),
+            "log_likelihoods": pa.ListArray.from_arrays(offsets, pa.array(generations.log_likelihoods)),
+            "item_ids": pa.ListArray.from_arrays(offsets, item_ids),
+        }
+    )
+
+
+def _write_parquet(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd", compression_level=9, use_dictionary=True)
+
+
+def _read_parquet(path: Path, columns: list[str]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.stat().st_size > MAX_LISTS_BYTES:
+            raise RecordError(f"{path.name} is larger than {MAX_LISTS_BYTES // 2**20} MiB")
+        return pq.read_table(path, columns=columns, memory_map=False)
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(f"{path.name} is not readable: {error}") from None
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number that a record may hold")
