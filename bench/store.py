@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         if rankings is not None:
             table = _lists_table(split, rankings)
-            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), lambda f: _write_parquet(table, f))
+            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(_write_parquet, table))
         if generations is not None:
             texts = _texts_table(split, generations)
             updates["texts_sha256"] = _place(
@@ -157,7 +158,7 @@ def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
         raise RecordError(
-            f"schema version {version!r} is unknown; this version of genrec-bench reads version {SCHEMA_VERSION}"
+            f"schema version {version!r} is unknown; this genrec-bench reads version {SCHEMA_VERSION}"
         )
     try:
         record = Record.model_validate(body)
