@@ -70,7 +70,7 @@ class Metrics(_Part):
     seen_kept: dict[str, Estimate] = Field(description="Lists as the model returned them.")
     seen_removed: dict[str, Estimate] = Field(description="Items of the user's own history dropped.")
     slices: dict[View, dict[str, list[Slice]]] = Field(
-        description="View -> kind of slice (history_length, target_popularity, same_day, shared_title) -> groups."
+        description="View -> slice (history_length, target_popularity, same_day, shared_title) -> groups."
     )
 
 
@@ -140,7 +140,7 @@ class Audit(_Part):
 class Record(_Part):
     """One measured or submitted row."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     status: Literal["complete", "partial", "cost-only"] = Field(
         description="partial: lists are missing for some users (--allow-partial); they count as misses."
     )

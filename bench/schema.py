@@ -216,11 +216,25 @@ class SelfReporting(Protocol):
     """A model that adds its own evidence to the record."""
 
     def details(self) -> Mapping[str, Any]:
-        """JSON-able facts of the last fit and recommend (generation health, loss curve, ...)."""
+        """JSON-able facts of the last fit and recommend (generation health, loss curve, ...).
+
+        A model that took work over from an earlier process (a finished adapter, texts generated
+        before a kill) puts the seconds that this work took then under 'carried_seconds', e.g.
+        {'fit': 12600.0, 'recommend': 30.5}; the harness adds them to what it measured now.
+        """
         ...
 
     def generations(self) -> Generations | None:
         """Give the texts behind the last `recommend`, or None."""
+        ...
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """A model that keeps answers, and so cannot be timed by asking twice."""
+
+    def recommend_afresh(self, histories: Histories, depth: int) -> Rankings:
+        """Like `recommend`, but reads and keeps no earlier answer, and leaves `details` as it was."""
         ...
 
 

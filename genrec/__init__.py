@@ -1,0 +1,1 @@
+"""The generative recommender: serialize, fine-tune, generate, retrieve."""

@@ -1,0 +1,1 @@
+"""The Streamlit leaderboard: reads records through `bench`."""

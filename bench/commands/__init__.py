@@ -1,0 +1,1 @@
+"""Groups of commands of the `genrec-bench` command line."""

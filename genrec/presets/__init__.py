@@ -1,0 +1,1 @@
+"""YAML presets of the generative recommenders."""

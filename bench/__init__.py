@@ -1,0 +1,1 @@
+"""The harness: data, splits, metrics, cost, records. It knows models only by name."""
