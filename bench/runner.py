@@ -19,7 +19,7 @@ from bench.metrics import check_rankings, evaluate
 from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
 from bench.registry import ModelEntry, create
 from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
-from bench.submission.audits import audit
+from bench.audits import audit
 
 DEPTH = 50
 
@@ -113,7 +113,9 @@ def _own_report(model: Recommender) -> tuple[dict[str, Any], Generations | None]
     try:
         json.dumps(details, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise BenchError(f"details() of {type(model).__name__} must be plain JSON without NaN: {error}") from None
+        raise BenchError(
+            f"details() of {type(model).__name__} must be plain JSON without NaN: {error}"
+        ) from None
     return details, model.generations()
 
 

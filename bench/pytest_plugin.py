@@ -1,0 +1,120 @@
+"""The pytest option `--benchmark` and its fellows; loaded in every pytest run, so it imports little.
+
+Cases below `bench/` run only with `--benchmark`. pytest-benchmark owns the fixture `benchmark` and
+the options `--benchmark-*`; this plugin owns the plain `--benchmark`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench.session import BenchSession
+
+BENCH_FOLDER = Path(__file__).resolve().parent
+SESSION_KEY: pytest.StashKey[BenchSession] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of `pytest bench`."""
+    group = parser.getgroup("genrec-bench")
+    add = group.addoption
+    add(
+        "--benchmark",
+        action="store_true",
+        dest="genrec_benchmark",
+        help="run the model cases of `pytest bench`",
+    )
+    add("--dataset", dest="genrec_dataset", metavar="NAME", help="data set (default: the embedded 'sample')")
+    add(
+        "--models",
+        dest="genrec_models",
+        metavar="A,B",
+        help="models to run, by name (default: those that run anywhere)",
+    )
+    add(
+        "--model-file",
+        dest="genrec_model_files",
+        metavar="PATH.py:CLASS",
+        action="append",
+        default=[],
+        help="run a model of your own (repeatable); without --models, only these run",
+    )
+    add(
+        "--ties",
+        dest="genrec_ties",
+        default="file",
+        metavar="RULE",
+        help="same-day order: file | shuffled:<seed>",
+    )
+    add("--seed", dest="genrec_seed", default="0", metavar="N", help="seed of the models (default: 0)")
+    add(
+        "--depth",
+        dest="genrec_depth",
+        default="50",
+        metavar="N",
+        help="length of the ranked lists (default: 50)",
+    )
+    add("--results", dest="genrec_results", metavar="DIR", help="folder of the records (default: ./results)")
+    add("--data-dir", dest="genrec_data_dir", metavar="DIR", help="folder that holds the data sets' folders")
+    add(
+        "--set",
+        dest="genrec_settings",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override a setting of the generative models, e.g. finetune.lora_r=32 (repeatable)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options once; a wrong one ends the run before it starts."""
+    if not config.getoption("genrec_benchmark"):
+        return
+    from bench.errors import BenchError
+    from bench.session import open_session
+
+    # one table of our own says more than timings of single rounds; --benchmark-verbose brings it back
+    if not config.getoption("benchmark_verbose", False):
+        config.option.benchmark_quiet = True
+    try:
+        config.stash[SESSION_KEY] = open_session(config)
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what runs on which data, and how to get the real data."""
+    session = config.stash.get(SESSION_KEY, None)
+    return session.header() if session else []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the cases of `bench/` without --benchmark; leave speed cases out unless they are named."""
+    ours = [item for item in items if item.path.parent == BENCH_FOLDER]
+    if not config.getoption("genrec_benchmark"):
+        reason = "a benchmark case: run it with `pytest bench --benchmark`"
+        for item in ours:
+            item.add_marker(pytest.mark.skip(reason=reason))
+        return
+    if _speed_cases_named(config):
+        return
+    speed = {item for item in ours if item.path.name.startswith("test_speed")}
+    if speed:
+        config.hook.pytest_deselected(items=list(speed))
+        items[:] = [item for item in items if item not in speed]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the closing tables."""
+    session = config.stash.get(SESSION_KEY, None)
+    if session is not None:
+        session.write_summary(terminalreporter)
+
+
+def _speed_cases_named(config: pytest.Config) -> bool:
+    chosen = config.getoption("keyword") or config.getoption("markexpr")
+    return bool(chosen) or any("test_speed" in argument for argument in config.args)

@@ -1,0 +1,153 @@
+"""One `pytest bench --benchmark` session: its options, the split it runs on, what it prints."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.datasets import DATASETS
+from bench.errors import ConfigError, unknown_name
+from bench.progress import listening
+from bench.registry import ModelEntry, available_models, find_model, model_from_file
+from bench.runner import Outcome, Request, run
+from bench.schema import Split
+from bench.splits import load_split
+from bench.terminal import LiveLine, results_table, speed_table
+
+EMBEDDED = "sample"
+
+
+@dataclass(kw_only=True)
+class BenchSession:
+    """Options of the session, checked, and the outcomes so far."""
+
+    dataset: str
+    dataset_given: bool
+    entries: list[ModelEntry]
+    ties: str
+    seed: int
+    depth: int
+    results_dir: Path
+    data_dir: Path | None
+    settings: tuple[str, ...]
+    capture: Any
+    outcomes: list[Outcome] = field(default_factory=list)
+    speeds: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @cached_property
+    def loaded(self) -> tuple[Split, float]:
+        """The split, and the seconds that reading the files and splitting took."""
+        start = time.perf_counter()
+        split = load_split(self.dataset, ties=self.ties, data_dir=self.data_dir)
+        return split, time.perf_counter() - start
+
+    def run_model(self, name: str) -> Outcome:
+        """Run one model, with live progress, and keep its outcome for the closing table."""
+        entry = next(entry for entry in self.entries if entry.name == name)
+        split, load_seconds = self.loaded
+        request = Request(
+            entry=entry,
+            split=split,
+            load_seconds=load_seconds,
+            results_dir=self.results_dir,
+            command=self.command(entry),
+            seed=self.seed,
+            depth=self.depth,
+            arguments={"settings": self.settings} if self.settings and "preset" in entry.arguments else {},
+        )
+        with LiveLine(entry.name, self.capture) as line, listening(line.show):
+            outcome = run(request)
+        self.outcomes.append(outcome)
+        return outcome
+
+    def command(self, entry: ModelEntry) -> str:
+        """What to type to run this model again."""
+        parts = ["pytest", "bench", "--benchmark", "--dataset", self.dataset]
+        path, _, attribute = entry.target.rpartition(":")
+        if path.endswith(".py"):
+            parts += ["--model-file", f"{Path(path).name}:{attribute}"]
+        else:
+            parts += ["--models", entry.name]
+        parts += ["--ties", self.ties, "--seed", str(self.seed), "--depth", str(self.depth)]
+        if "preset" in entry.arguments:
+            parts += [word for setting in self.settings for word in ("--set", setting)]
+        return shlex.join(parts)
+
+    def header(self) -> list[str]:
+        """Lines above the run: data, models, where results go."""
+        lines = [f"genrec-bench: data set '{self.dataset}', ties '{self.ties}', seed {self.seed}"]
+        if not self.dataset_given:
+            lines.append(
+                "genrec-bench: 'sample' is a small synthetic shop; for real data: "
+                "genrec-bench data download beauty2014, then --dataset beauty2014"
+            )
+        lines.append(f"genrec-bench: models {', '.join(entry.name for entry in self.entries)}")
+        lines.append(f"genrec-bench: records go to {self.results_dir}")
+        return lines
+
+    def write_summary(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the results and the speed comparisons, if there are any."""
+        if self.outcomes:
+            reporter.write_sep("=", f"genrec-bench results: {self.dataset}")
+            reporter.write_line(results_table(self.outcomes))
+        if self.speeds:
+            reporter.write_sep("=", "genrec-bench speed, each pair timed in this run")
+            reporter.write_line(speed_table(self.speeds))
+
+
+def open_session(config: pytest.Config) -> BenchSession:
+    """Check the options of a pytest run; raises ConfigError, naming what is allowed."""
+    option = config.getoption
+    dataset = option("genrec_dataset") or EMBEDDED
+    if dataset not in DATASETS:
+        raise unknown_name("data set", dataset, DATASETS)
+    results = option("genrec_results")
+    data_dir = option("genrec_data_dir")
+    session = BenchSession(
+        dataset=dataset,
+        dataset_given=option("genrec_dataset") is not None,
+        entries=_chosen_models(option("genrec_models"), option("genrec_model_files")),
+        ties=_ties(option("genrec_ties")),
+        seed=_whole_number("--seed", option("genrec_seed"), 0),
+        depth=_whole_number("--depth", option("genrec_depth"), 1, 1000),
+        results_dir=Path(results) if results else Path.cwd() / "results",
+        data_dir=Path(data_dir) if data_dir else None,
+        settings=tuple(option("genrec_settings")),
+        capture=config.pluginmanager.getplugin("capturemanager"),
+    )
+    if session.settings and not any("preset" in entry.arguments for entry in session.entries):
+        raise ConfigError("--set changes generative models, and none is chosen; name one with --models")
+    return session
+
+
+def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
+    own = {entry.name: entry for entry in map(model_from_file, files)}
+    if names is None:
+        return list(own.values()) or [entry for entry in available_models().values() if entry.default]
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    if not chosen:
+        raise ConfigError("--models takes names separated by commas; none was given")
+    return [find_model(name, own) for name in dict.fromkeys(chosen)]
+
+
+def _ties(given: str) -> str:
+    from bench.splits import parse_ties
+
+    parse_ties(given)
+    return given
+
+
+def _whole_number(option: str, given: str, low: int, high: int = 2**31 - 1) -> int:
+    try:
+        number = int(given)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise ConfigError(f"{option} takes a whole number from {low} to {high}, got '{given}'")
+    return number

@@ -1,0 +1,177 @@
+"""What a benchmark run shows in a terminal: one live line while it works, tables when it is done."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.records import VIEWS, Estimate, Record
+from bench.reported import load_reported
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.runner import Outcome
+
+WIDTH = 110
+_SHORT_VIEW = {"seen_kept": "kept", "seen_removed": "removed"}
+_TABLE_METRICS = ("recall@5", "ndcg@5", "mrr@5")
+_HEADINGS = ("Recall@5", "nDCG@5", "MRR@5")
+
+
+class LiveLine:
+    """Shows a model's progress past pytest's capture: one line redrawn on a terminal, else one a stage."""
+
+    def __init__(self, name: str, capture: Any) -> None:
+        self._name = name
+        self._capture = capture
+        self._tty = sys.__stderr__ is not None and sys.__stderr__.isatty()
+        self._begun: dict[str, float] = {}
+        self._last = 0.0
+
+    def __enter__(self) -> LiveLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tty:
+            self._write("\r\x1b[K")
+
+    def show(self, what: str, done: int, total: int, note: str) -> None:
+        """Listen to `bench.progress`; at most ten redraws a second."""
+        now = time.perf_counter()
+        begun = self._begun.setdefault(what, now)
+        finished = done >= total
+        if not finished and (not self._tty or now - self._last < 0.1):
+            return
+        self._last = now
+        rate = f", {done / (now - begun):,.0f}/s" if now > begun and done else ""
+        line = f"{self._name}: {what} {done:,}/{total:,}{rate}{f', {note}' if note else ''}"
+        self._write(f"\r\x1b[K{line}" if self._tty else f"\n{line}")
+
+    def _write(self, text: str) -> None:
+        def emit() -> None:
+            if sys.__stderr__ is not None:
+                sys.__stderr__.write(text)
+                sys.__stderr__.flush()
+
+        if self._capture is None:
+            emit()
+            return
+        with self._capture.global_and_fixture_disabled():
+            emit()
+
+
+def results_table(outcomes: Sequence[Outcome]) -> str:
+    """Measured rows in both views, then what others reported for the same data set, then the paths."""
+    records = [outcome.record for outcome in outcomes]
+    parts = [_render(_measured(records))]
+    first = records[0].dataset
+    parts.append(
+        f"{first.users:,} users, {first.items:,} items, ties '{first.ties}', fingerprint {first.fingerprint[:12]}. "
+        "kept / removed: items of the\nuser's own history kept in or removed from the lists. "
+        "± is half of the 95 % bootstrap interval.\n"
+    )
+    reported = _reported(first.name)
+    if reported is not None:
+        parts.append(_render(reported))
+    parts.append("Records:\n" + "\n".join(f"  {outcome.path}" for outcome in outcomes))
+    return "\n".join(parts)
+
+
+def speed_table(speeds: Sequence[tuple[str, dict[str, Any]]]) -> str:
+    """What each speed case compared, and the ratio."""
+    table = _table("case", "what was compared", "ratio")
+    for name, info in speeds:
+        facts = ", ".join(f"{key} {_fact(value)}" for key, value in info.items() if key != "ratio")
+        ratio = info.get("ratio")
+        table.add_row(name, facts, f"{ratio:.1f}x" if isinstance(ratio, int | float) else "")
+    return _render(table)
+
+
+def format_estimate(estimate: Estimate | None) -> str:
+    """'0.0433 ±0.0027', or a dash where nothing was measured."""
+    if estimate is None or estimate.value is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} ±{(estimate.high - estimate.low) / 2:.4f}"
+
+
+def format_bytes(count: int | None) -> str:
+    """'412 MB' (10^6), or a dash."""
+    if count is None:
+        return "-"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _measured(records: Sequence[Record]) -> Table:
+    table = _table("model", "seen", *_HEADINGS, "wall s", "users/s", "peak RAM", "peak VRAM")
+    for record in records:
+        cost = record.cost
+        vram = cost.peak_vram_bytes
+        for view in VIEWS:
+            metrics = getattr(record.metrics, view) if record.metrics else {}
+            first = view == VIEWS[0]
+            own = [
+                f"{sum(cost.wall_seconds.values()):,.1f}",
+                f"{cost.users_per_second:,.0f}" if cost.users_per_second else "-",
+                format_bytes(cost.peak_rss_bytes),
+                format_bytes((vram.process or vram.reserved) if vram else None),
+            ]
+            table.add_row(
+                record.model.name if first else "",
+                _SHORT_VIEW[view],
+                *(format_estimate(metrics.get(metric)) for metric in _TABLE_METRICS),
+                *(own if first else [""] * len(own)),
+            )
+    return table
+
+
+def _reported(dataset: str, limit: int = 8) -> Table | None:
+    rows = load_reported(dataset)
+    if not rows:
+        return None
+    table = _table("reported elsewhere", *_HEADINGS, "source", "protocol")
+    table.title = "Not measured here, and not ranked with the rows above"
+    table.title_justify = "left"
+    for row in rows[:limit]:
+        figures = [row.metrics.get(metric) for metric in _TABLE_METRICS]
+        table.add_row(
+            row.model,
+            *("-" if figure is None else f"{figure:.4f}" for figure in figures),
+            row.source,
+            row.protocol_note,
+        )
+    if len(rows) > limit:
+        table.caption = f"{len(rows) - limit} more rows: genrec-bench reported {dataset}"
+        table.caption_justify = "left"
+    return table
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    words = {"model", "seen", "case", "what was compared", "reported elsewhere", "source", "protocol"}
+    for column in columns:
+        wraps = column in {"what was compared", "source", "protocol"}
+        justify: Any = "left" if column in words else "right"
+        table.add_column(column, justify=justify, no_wrap=not wraps)
+    return table
+
+
+def _render(table: Table) -> str:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False, no_color=True)
+    console.print(table)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def _fact(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
