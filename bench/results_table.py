@@ -35,7 +35,7 @@ def markdown_table(records: Sequence[StoredRecord]) -> str:
 
 
 def update_readme(readme: Path, results_dir: Path) -> bool:
-    """Put the table between its two marks; give whether the file changed. Raises RecordError without marks."""
+    """Put the table between its two marks; give whether the file changed. No marks: RecordError."""
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench import store
+from bench.audits import audit
 from bench.environment import describe_environment
 from bench.errors import BenchError
 from bench.measure import Meter, measure_latency
@@ -19,7 +20,6 @@ from bench.metrics import check_rankings, evaluate
 from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
 from bench.registry import ModelEntry, create
 from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
-from bench.audits import audit
 
 DEPTH = 50
 
