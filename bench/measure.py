@@ -34,6 +34,7 @@ class Meter:
         self._process = psutil.Process()
         self._stage = "start"
         self._energy_joules: float | None = None
+        self._peak_own_bytes = 0
         self._peak_children_bytes = 0
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -105,12 +106,14 @@ class Meter:
                     pids.add(child.pid)
                 except psutil.Error:  # it has ended meanwhile
                     continue
+            own_bytes = self._process.memory_info().rss
+            self._peak_own_bytes = max(self._peak_own_bytes, own_bytes, _high_water_bytes() or 0)
             self._peak_children_bytes = max(self._peak_children_bytes, children_bytes)
             self.timeline.append(
                 MemorySample(
                     seconds=round(time.perf_counter() - self._start, 3),
                     stage=self._stage,
-                    rss_bytes=self._process.memory_info().rss,
+                    rss_bytes=own_bytes,
                     vram_bytes=self._gpus.process_bytes(pids) if self._gpus else None,
                 )
             )

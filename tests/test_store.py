@@ -1,0 +1,238 @@
+"""Records on disk: whole or absent, never overwritten, and a bad file is named and breaks nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import store
+from bench.environment import describe_environment
+from bench.errors import RecordError
+from bench.metrics import evaluate
+from bench.records import Cost, ModelInfo, Record
+from bench.runner import dataset_info
+from bench.schema import Generations, Split
+
+RANKINGS = np.array([[3, 0, -1], [4, 5, 6], [2, -1, -1], [-1, -1, -1], [4, 1, 0], [7, 2, 3]], dtype=np.int32)
+
+
+def make_record(split: Split, **changes: Any) -> Record:
+    fields: dict[str, Any] = dict(
+        status="complete",
+        source="harness",
+        created=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+        command="pytest bench --benchmark",
+        seed=0,
+        depth=3,
+        dataset=dataset_info(split),
+        model=ModelInfo(name="toy-model", kind="baseline", display_name="Toy"),
+        metrics=evaluate(split, RANKINGS),
+        cost=Cost(wall_seconds={"fit": 1.0}, users_per_second=6.0),
+        environment=describe_environment(),
+    )
+    return Record(**{**fields, **changes})
+
+
+def test_a_record_comes_back_as_it_was_written(toy_split: Split, tmp_path: Path) -> None:
+    record = make_record(toy_split)
+    path = store.write(record, toy_split, RANKINGS, None, tmp_path)
+    assert path.parent == tmp_path / "v1" / "toy" / "toy-model"
+    assert path.name.startswith("20260102T030405678901Z-")
+    loaded = store.load_records(tmp_path)
+    assert loaded.problems == []
+    (stored,) = loaded.records
+    assert stored.record == record.model_copy(update={"lists_sha256": store.file_sha256(stored.lists_path)})
+    np.testing.assert_array_equal(store.read_lists(stored, toy_split), RANKINGS)
+    assert store.read_texts(stored) is None
+
+
+def test_the_lists_file_is_the_public_one(toy_split: Split, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    table = pq.read_table(path.with_suffix(".parquet"))
+    assert table.schema.field("user_id").type == pa.string()
+    assert table.schema.field("item_ids").type == pa.list_(pa.string())
+    assert table.to_pylist()[:2] == [
+        {"user_id": "u0", "item_ids": ["i3", "i0"]},
+        {"user_id": "u1", "item_ids": ["i4", "i5", "i6"]},
+    ]
+    column = pq.ParquetFile(path.with_suffix(".parquet")).metadata.row_group(0).column(1)
+    assert column.compression == "ZSTD" and "RLE_DICTIONARY" in column.encodings
+
+
+def test_generated_texts_are_kept_beside_the_lists(toy_split: Split, tmp_path: Path) -> None:
+    generations = Generations(
+        users=np.array([1, 3], dtype=np.int32),
+        indptr=np.array([0, 2, 3]),
+        texts=("Title: Oak Comb", "Title: nothing", "Title: Rose Soap"),
+        log_likelihoods=np.array([-1.0, -2.5, -3.0]),
+        items=np.array([2, -1, 0], dtype=np.int32),
+    )
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, generations, tmp_path)
+    frame = store.read_texts(store.load_record(path))
+    assert frame is not None
+    assert frame["user_id"].tolist() == ["u1", "u3"]
+    assert [list(texts) for texts in frame["texts"]] == [
+        ["Title: Oak Comb", "Title: nothing"],
+        ["Title: Rose Soap"],
+    ]
+    assert [list(items) for items in frame["item_ids"]] == [["i2", None], ["i0"]]
+
+
+def test_a_record_is_never_overwritten(toy_split: Split, tmp_path: Path) -> None:
+    record = make_record(toy_split)
+    path = store.write(record, toy_split, RANKINGS, None, tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match="never overwritten"):
+        store.write(record, toy_split, RANKINGS[:, ::-1].copy(), None, tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_leaves_nothing(
+    toy_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RecordError, match="No space left on device"):
+        store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    monkeypatch.undo()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_kill_in_the_middle_of_a_record_shows_no_half(toy_split: Split, tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, "tests")
+        import conftest, test_store
+        from bench import store
+        os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL) if calls.pop() else None
+        calls = [int(piece) for piece in sys.argv[2]][::-1]
+        split = conftest.toy_split.__wrapped__()
+        store.write(test_store.make_record(split), split, test_store.RANKINGS, None, Path(sys.argv[1]))
+        """
+    )
+    for kill_at in ("1", "01"):  # while the lists, then while the record, are being written
+        folder = tmp_path / kill_at
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(folder), kill_at], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert store.load_records(folder) == store.LoadedRecords(records=[], problems=[])
+        store.write(make_record(toy_split), toy_split, RANKINGS, None, folder / "again")
+        assert len(store.load_records(folder / "again").records) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda body: {**body, "schema_version": 9}, "schema version 9 is unknown"),
+        (lambda body: {**body, "seed": "zero"}, "not a valid record: seed"),
+        (lambda body: {**body, "extra": 1}, "not a valid record: extra"),
+        (lambda body: {**body, "model": {**body["model"], "name": "../../etc"}}, "model.name"),
+        (lambda body: {**body, "model": {**body["model"], "name": "other"}}, "its content belongs at"),
+        (lambda body: [body], "schema version None"),
+    ],
+)
+def test_a_damaged_record_is_named_and_breaks_nothing(
+    damage: Any, message: str, toy_split: Split, tmp_path: Path
+) -> None:
+    good = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    body = json.loads(good.read_text())
+    bad = good.with_name("20270101T000000000000Z-bad.json")
+    bad.write_text(json.dumps(damage(body)))
+    loaded = store.load_records(tmp_path)
+    assert [stored.path for stored in loaded.records] == [good]
+    assert [problem.path for problem in loaded.problems] == [bad]
+    assert message in loaded.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 1, "seed": NaN}']
+)
+def test_unreadable_bytes_are_a_problem_and_not_a_crash(content: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "v1" / "toy" / "m"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_bytes(content)
+    loaded = store.load_records(tmp_path)
+    assert loaded.records == [] and len(loaded.problems) == 1
+
+
+def test_a_huge_record_is_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "v1" / "toy" / "m"
+    folder.mkdir(parents=True)
+    with (folder / "a.json").open("wb") as file:
+        file.truncate(2**30)
+    assert "MiB" in store.load_records(tmp_path).problems[0].message
+
+
+def test_records_of_another_version_are_named(tmp_path: Path) -> None:
+    (tmp_path / "v7" / "toy").mkdir(parents=True)
+    assert "v7" in store.load_records(tmp_path).problems[0].message
+
+
+def test_lists_that_were_damaged_are_refused(toy_split: Split, tmp_path: Path) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    stored = store.load_record(path)
+    stored.lists_path.write_bytes(stored.lists_path.read_bytes()[:100])
+    with pytest.raises(RecordError, match="not readable"):
+        store.read_lists(stored, toy_split)
+
+
+def test_lists_of_other_data_are_refused(toy_split: Split, tmp_path: Path) -> None:
+    import dataclasses
+
+    stored = store.load_record(store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path))
+    other = dataclasses.replace(toy_split, fingerprint="f" * 64)
+    with pytest.raises(RecordError, match="fingerprints differ"):
+        store.read_lists(stored, other)
+    renamed = dataclasses.replace(
+        toy_split, catalogue=dataclasses.replace(toy_split.catalogue, item_ids=tuple("abcdefgh"))
+    )
+    with pytest.raises(RecordError, match="users or items that the data set does not have"):
+        store.read_lists(stored, renamed)
+
+
+def test_an_invalidated_record_stays_and_says_why(toy_split: Split, tmp_path: Path) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    store.invalidate(store.load_record(path), "trained on test items")
+    loaded = store.load_records(tmp_path)
+    assert len(loaded.records) == 1 and loaded.valid() == []
+    assert loaded.records[0].invalid is not None
+    assert loaded.records[0].invalid.reason == "trained on test items"
+    with pytest.raises(RecordError, match="already"):
+        store.invalidate(loaded.records[0], "again and again")
+    with pytest.raises(RecordError, match="reason"):
+        store.invalidate(store.load_record(path), "")
+
+
+def test_find_record(toy_split: Split, tmp_path: Path) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    assert store.find_record(tmp_path, f"toy/toy-model/{path.stem}").path == path
+    assert store.find_record(tmp_path, "20260102").path == path
+    with pytest.raises(RecordError, match="no record"):
+        store.find_record(tmp_path, "toy/toy-model/nothing")
+
+
+def test_a_record_that_cannot_be_written_says_why(toy_split: Split, tmp_path: Path) -> None:
+    blocked = tmp_path / "v1"
+    blocked.write_text("a file where a folder should be")
+    with pytest.raises(RecordError, match="could not write"):
+        store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    assert os.listdir(tmp_path) == ["v1"]
