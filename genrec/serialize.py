@@ -10,7 +10,8 @@ and in the format `title+category+brand+price`, where a field that is not known 
 
 A prompt is an instruction, the purchase history with one such line an item (oldest first), and the
 heading under which the model writes the next item; a training text is a prompt with that item's line.
-An item without a title is "Unknown"; HTML entities stay as the data has them. This module knows nothing of tokenizers or models.
+An item without a title is "Unknown"; HTML entities stay as the data has them. This module knows nothing
+of tokenizers or models.
 """
 
 from __future__ import annotations

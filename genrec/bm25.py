@@ -1,0 +1,183 @@
+"""BM25 retrieval of catalogue rows for many queries at once.
+
+bm25s builds the index with its defaults: the Lucene variant of BM25, k1 = 1.5, b = 0.75, words of two
+or more characters in lower case, English stop words dropped, no stemming. A query's scores are one row of
+a sparse product: (queries x tokens, how often each token stands in the query) times (tokens x documents,
+the index's float32 entries).
+
+- Scores are summed in float64, which is exact for float32 entries of this size, and rounded to float32
+  once, so that they do not depend on the order of words; equal scores are ranked by lower row.
+- A document that shares no token with the query has score 0 and is never returned: a list may be short.
+  Item lines all hold the word "title", so for them this never happens.
+- A word that most documents hold ("title") would make every row of the product dense. Such common tokens
+  are kept apart: queries with the same common tokens share one dense background score, which is added to
+  the documents that the rarer tokens find; of the others only the best `depth` can enter a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array
+
+CELLS_PER_CHUNK = 1 << 20
+"""Scores held at a time; it bounds memory (some 50 bytes each) and keeps the work inside caches."""
+
+_LOW_BITS = (1 << 32) - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TopK:
+    """The best documents of each query."""
+
+    items: Int32Array
+    """(queries, depth) rows, best first, padded with NO_ITEM."""
+    scores: NDArray[np.float32]
+    """(queries, depth) BM25 scores, padded with 0."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BM25Index:
+    """An index over texts; documents are named by their row."""
+
+    vocabulary: Mapping[str, int]
+    rare: Any
+    """Sparse (tokens, documents) score matrix, float64, without the common tokens."""
+    common_tokens: Int64Array
+    """Tokens that more than half of the documents hold."""
+    common: FloatArray
+    """(common tokens, documents) their scores."""
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> Self:
+        """Index the texts; raises ValueError where there is none."""
+        import bm25s
+
+        if not texts:
+            raise ValueError("a BM25 index needs at least one text")
+        tokens = bm25s.tokenize(list(texts), stopwords="english", show_progress=False)
+        vocabulary = dict(tokens.vocab)
+        if vocabulary:
+            model = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
+            model.index(tokens, show_progress=False)
+            entries = (model.scores[part] for part in ("data", "indices", "indptr"))
+            data, documents, indptr = entries
+        else:
+            data, documents, indptr = np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64)
+        shape = (len(vocabulary), len(texts))
+        matrix = sparse.csr_array((data.astype(np.float64), documents, indptr), shape=shape)
+        is_common = np.diff(indptr) > len(texts) / 2
+        rare = sparse.diags_array((~is_common).astype(np.float64)) @ matrix
+        rare.eliminate_zeros()
+        common_tokens = np.flatnonzero(is_common)
+        return cls(
+            vocabulary=vocabulary,
+            rare=rare,
+            common_tokens=common_tokens,
+            common=matrix[common_tokens].toarray(),
+        )
+
+    def top_k(self, queries: Sequence[str], depth: int) -> TopK:
+        """Find the `depth` best documents of each query, by score, then by lower row."""
+        if depth < 1:
+            raise ValueError(f"depth must be at least 1, got {depth}")
+        position: dict[str, int] = {}
+        for query in queries:
+            position.setdefault(query, len(position))
+        keys = np.zeros((len(position), depth), dtype=np.int64)
+        counts = self._token_counts(list(position))
+        for rows, background in self._backgrounds(counts):
+            keys[rows] = self._best_keys(counts[rows], background, depth)
+        keys = keys[[position[query] for query in queries]]
+        return TopK(items=_rows_of(keys), scores=_scores_of(keys))
+
+    def _token_counts(self, queries: list[str]) -> Any:
+        """Sparse (queries, tokens): how often each known token stands in each query."""
+        import bm25s
+
+        tokens = bm25s.tokenize(queries, stopwords="english", show_progress=False)
+        known = np.array([self.vocabulary.get(token, -1) for token in tokens.vocab], dtype=np.int64)
+        columns = known[np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)]
+        rows = np.repeat(np.arange(len(queries)), [len(ids) for ids in tokens.ids])
+        entries = (np.ones(np.count_nonzero(columns >= 0)), (rows[columns >= 0], columns[columns >= 0]))
+        return sparse.csr_array(entries, shape=(len(queries), len(self.vocabulary)))
+
+    def _backgrounds(self, counts: Any) -> Iterator[tuple[Int64Array, FloatArray]]:
+        """Group queries by their common tokens; give each group's rows and (documents,) background."""
+        held = counts[:, self.common_tokens].toarray()
+        profiles, group = np.unique(held, axis=0, return_inverse=True)
+        members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+        for profile, rows in zip(profiles, members, strict=True):
+            yield rows, profile @ self.common
+
+    def _best_keys(self, counts: Any, background: FloatArray, depth: int) -> Int64Array:
+        """Give the (queries, depth) best keys of queries that share one background."""
+        documents = np.flatnonzero(background)
+        fill = _best(_keys(background[documents], documents)[None, :], depth)[0]
+        postings = np.diff(self.rare.indptr)
+        widths = np.minimum((counts != 0) @ postings, len(background)).astype(np.int64) + len(fill)
+        keys = np.zeros((counts.shape[0], depth), dtype=np.int64)
+        widest_first = np.argsort(-widths, kind="stable")
+        start = 0
+        while start < len(widths):
+            size = max(1, CELLS_PER_CHUNK // max(1, int(widths[widest_first[start]])))
+            rows = widest_first[start : start + size]
+            keys[rows] = _best(self._candidates(counts[rows], background, fill), depth)
+            start += size
+        return keys
+
+    def _candidates(self, counts: Any, background: FloatArray, fill: Int64Array) -> Int64Array:
+        """Give (queries, any width) the keys of all documents that can enter a list; 0 is no document.
+
+        They are the documents that a rare token finds and, of all others, those in `fill`: a document
+        behind it is beaten by each of its `depth` documents, whose scores are at least the background's.
+        """
+        found = counts @ self.rare
+        lengths = np.diff(found.indptr)
+        width = int(lengths.max(initial=0))
+        table = np.zeros((len(lengths), width + len(fill)), dtype=np.int64)
+        table[:, :width][np.arange(width) < lengths[:, None]] = _keys(
+            found.data + background[found.indices], found.indices
+        )
+        slots = np.full(len(background), -1)
+        slots[_rows_of(fill[fill != 0])] = np.arange(np.count_nonzero(fill))
+        entries = np.flatnonzero(slots[found.indices] >= 0)
+        queries = np.searchsorted(found.indptr, entries, side="right") - 1
+        table[:, width:] = fill
+        table[queries, width + slots[found.indices[entries]]] = 0
+        return table
+
+
+def _keys(scores: FloatArray, documents: NDArray[Any]) -> Int64Array:
+    """Pack positive scores, rounded to float32, and rows into integers that sort like a ranking.
+
+    The bits of positive floats grow with their value; below them stands the row, counted from the end.
+    """
+    bits = scores.astype(np.float32).view(np.uint32).astype(np.int64)
+    return (bits << 32) | (_LOW_BITS - documents)
+
+
+def _rows_of(keys: Int64Array) -> Int32Array:
+    return np.where(keys == 0, NO_ITEM, _LOW_BITS - (keys & _LOW_BITS)).astype(np.int32)
+
+
+def _scores_of(keys: Int64Array) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = (keys >> 32).astype(np.uint32).view(np.float32)
+    return scores
+
+
+def _best(keys: Int64Array, depth: int) -> Int64Array:
+    """Give the `depth` largest keys of each row in falling order, padded with 0."""
+    best = np.zeros((len(keys), depth), dtype=np.int64)
+    kept = min(depth, keys.shape[1])
+    if kept:
+        top = np.partition(keys, -kept, axis=1)[:, -kept:]
+        best[:, :kept] = np.sort(top, axis=1)[:, ::-1]
+    return best
