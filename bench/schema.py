@@ -64,6 +64,11 @@ class Interactions:
     timestamps: Int64Array
     """Unix seconds."""
     duplicates_dropped: int = 0
+    """Rows that repeated an earlier (user, item, timestamp, rating)."""
+    untitled_items: int = 0
+    """Items bought but left out of the catalogue, for want of a title."""
+    untitled_interactions: int = 0
+    """Purchases of those items, left out too."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -163,6 +168,8 @@ class Split:
     """One row a user, in the order of `user_ids`: `test.histories.users` is 0, 1, 2, ..."""
     same_day: BoolArray
     """(users,) whether the test target shares its day with the last item of the history."""
+    users_dropped: int = 0
+    """Users left out because they have fewer than three purchases."""
 
     @property
     def training_data(self) -> TrainingData:

@@ -1,0 +1,128 @@
+"""Amazon reviews of 2014: one strict JSON object a line -> columns of codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.datasets.lines import Block, read_blocks
+from bench.errors import DataError
+from bench.schema import FloatArray, Int32Array, Int64Array
+
+_SEPARATOR = '"\\u0000"'
+
+
+class Codes(dict[str, int]):
+    """Numbers ids 0, 1, ... in the order in which they are first asked for."""
+
+    def __missing__(self, key: str) -> int:
+        if not isinstance(key, str) or not key:
+            raise TypeError("an id must be a non-empty string")
+        self[key] = code = len(self)
+        return code
+
+
+class Reviews(NamedTuple):
+    """The columns of a review file, in file order."""
+
+    user_codes: Codes
+    item_codes: Codes
+    users: Int32Array
+    items: Int32Array
+    timestamps: Int64Array
+    ratings: FloatArray
+    """NaN where the file gives none."""
+
+
+def read_reviews(path: Path) -> Reviews:
+    """Read the file's columns; raises DataError naming the first line that cannot be used."""
+    user_codes, item_codes = Codes(), Codes()
+    users: list[Int32Array] = []
+    items: list[Int32Array] = []
+    timestamps: list[Int64Array] = []
+    ratings: list[FloatArray] = []
+    for block in read_blocks(path):
+        try:
+            rows = _parse_reviews(block)
+            times = [row["unixReviewTime"] for row in rows]
+            stars = [row.get("overall") for row in rows]
+            if not {int}.issuperset(map(type, times)) or not {int, float, type(None)}.issuperset(
+                map(type, stars)
+            ):
+                raise TypeError
+            users.append(_encode(user_codes, (row["reviewerID"] for row in rows), len(rows)))
+            items.append(_encode(item_codes, (row["asin"] for row in rows), len(rows)))
+            timestamps.append(np.array(times, dtype=np.int64))
+            ratings.append(np.array(stars, dtype=np.float64))
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            raise _first_bad_review(path, block) from None
+    return Reviews(
+        user_codes,
+        item_codes,
+        np.concatenate(users),
+        np.concatenate(items),
+        np.concatenate(timestamps),
+        np.concatenate(ratings),
+    )
+
+
+def _encode(codes: Codes, ids: Iterable[str], count: int) -> Int32Array:
+    return np.fromiter(map(codes.__getitem__, ids), dtype=np.int32, count=count)
+
+
+def _parse_reviews(block: Block) -> list[Any]:
+    """Parse all lines by one call: a JSON list with a separator string between each two lines.
+
+    One call is over twice as fast as one a line. It accepts exactly what the lines accept one by
+    one: the separator occurs nowhere else in the block, and if every second element is one, no
+    line break fell inside a value and no line held two.
+    """
+    if _SEPARATOR in block.text:
+        return [_loads(line) for line in block.lines]
+    parts = _loads("[" + block.text.replace("\n", f",{_SEPARATOR},") + "]")
+    if len(parts) != 2 * block.text.count("\n") + 1 or parts[1::2].count("\0") != len(parts) // 2:
+        raise ValueError("a value does not end with its line")
+    return parts[::2]  # type: ignore[no-any-return]
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _first_bad_review(path: Path, block: Block) -> DataError:
+    for number, line in enumerate(block.lines, start=block.first_line):
+        problem = _review_problem(line)
+        if problem:
+            return DataError(f"{path}, line {number}: {problem}")
+    raise AssertionError(f"{path}: block at line {block.first_line} failed as a whole, but each line is good")
+
+
+def _review_problem(line: str) -> str | None:
+    try:
+        row = _loads(line)
+    except (ValueError, RecursionError) as error:
+        hint = "; a line of metadata? Are the two files swapped?" if line.startswith("{'") else ""
+        return f"not a JSON object, starts {line!r:.40} ({error}){hint}"
+    if not isinstance(row, dict):
+        return f"not a JSON object, starts {line!r:.40}"
+    for key in ("reviewerID", "asin"):
+        if not isinstance(row.get(key), str) or not row[key]:
+            return f"'{key}' must be a non-empty string, is {row.get(key)!r:.40}"
+    time = row.get("unixReviewTime")
+    if type(time) is not int or not -(2**63) <= time < 2**63:
+        return f"'unixReviewTime' must be whole seconds, is {row.get('unixReviewTime')!r:.40}"
+    if type(row.get("overall")) not in (int, float, type(None)):
+        return f"'overall' must be a number, is {row.get('overall')!r:.40}"
+    try:
+        float(row.get("overall") or 0)
+    except OverflowError:
+        return "'overall' is too large"
+    return None
