@@ -76,9 +76,7 @@ class Meter:
     @property
     def peak_rss_bytes(self) -> int:
         """Peak resident memory of this process since the start, plus that of its children."""
-        return (
-            max(_high_water_bytes() or 0, *(s.rss_bytes for s in self.timeline)) + self._peak_children_bytes
-        )
+        return self._peak_own_bytes + self._peak_children_bytes
 
     @property
     def peak_vram_bytes(self) -> PeakVram | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.metrics import evaluate
 
 from bench import store
 from bench.environment import describe_environment
 from bench.errors import RecordError
-from bench.metrics import evaluate
 from bench.records import Cost, ModelInfo, Record
 from bench.runner import dataset_info
 from bench.schema import Generations, Split
@@ -235,4 +234,4 @@ def test_a_record_that_cannot_be_written_says_why(toy_split: Split, tmp_path: Pa
     blocked.write_text("a file where a folder should be")
     with pytest.raises(RecordError, match="could not write"):
         store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
-    assert os.listdir(tmp_path) == ["v1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
