@@ -22,6 +22,10 @@ ItemFormat = Literal["title", "title+category+brand+price"]
 Strategy = Literal["beam", "sample", "calrec", "constrained"]
 ListRule = Literal["published", "by_likelihood", "calrec"]
 Backend = Literal["auto", "unsloth", "peft", "full"]
+Precision = Literal["auto", "bf16", "fp32"]
+Batching = Literal["padded", "length_grouped", "packed"]
+Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit"]
+Tracker = Literal["none", "tensorboard", "wandb", "mlflow"]
 
 
 class _Settings(BaseModel):
@@ -53,29 +57,38 @@ class FinetuneSettings(_Settings):
     backend: Backend = "auto"
     """auto: unsloth where it is installed and a GPU is there, else peft; full: all weights, no adapter."""
     four_bit: bool = True
+    """Hold the base model as 4-bit NF4 with double quantisation; not with `full`."""
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU that has it, else fp32."""
     lora_r: int = Field(16, ge=1)
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
     max_seq_length: int = Field(1024, ge=16)
     loss_on: Literal["text", "target"] = "text"
-    batching: Literal["padded", "length_grouped", "packed"] = "padded"
+    batching: Batching = "padded"
+    """How the texts of a step are laid out; all three give the same loss (see `genrec.batching`)."""
     batch_size: int = Field(4, ge=1)
+    """Rows in one forward pass."""
     gradient_accumulation: int = Field(4, ge=1)
+    """Texts in one optimizer step, as a multiple of batch_size."""
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_steps: int = Field(300, ge=0)
     weight_decay: float = Field(0.01, ge=0)
-    optimizer: str = "adamw_8bit"
+    max_grad_norm: float = Field(1.0, gt=0)
+    optimizer: Optimizer = "adamw_8bit"
     epochs: float = Field(10, gt=0)
     max_steps: int | None = Field(None, ge=1)
     patience: int = Field(3, ge=1)
     """Evaluations without a better validation loss before training stops."""
     eval_steps: int | None = Field(None, ge=1)
     """None: evaluate once an epoch."""
+    checkpoint_minutes: float = Field(10, gt=0)
+    """A checkpoint is written this often, and at each evaluation; it does not change the result."""
     gradient_checkpointing: bool = True
     train_windows: int = Field(1, ge=1)
     """Texts a user in an epoch, each ending one item earlier; 1 is the published choice."""
-    report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    report_to: Tracker = "none"
 
 
 class GenerateSettings(_Settings):
@@ -125,6 +138,16 @@ class Preset(_Settings):
     def _one_origin(self) -> Preset:
         if (self.base_model is None) == (self.architecture is None):
             raise ValueError("give exactly one of base_model and architecture")
+        return self
+
+    @model_validator(mode="after")
+    def _backend_fits(self) -> Preset:
+        if self.architecture is not None and self.finetune.backend != "full":
+            raise ValueError("a model trained from scratch needs finetune.backend: full")
+        if self.finetune.backend == "full" and self.finetune.four_bit:
+            raise ValueError("finetune.backend: full trains all weights and needs finetune.four_bit: false")
+        if self.finetune.backend == "unsloth" and self.finetune.batching == "packed":
+            raise ValueError("finetune.batching: packed needs finetune.backend: peft or full")
         return self
 
 

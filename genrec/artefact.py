@@ -1,0 +1,196 @@
+"""The folder a fine-tuned model lives in, `<work_dir>/<preset>-<key>/`.
+
+    artefact.json   what it is: settings, data fingerprint, base model, versions, whether it is finished
+    adapter/ or model/, tokenizer/
+    training.json   loss curve, memory timeline, tokens, seconds
+    generations/    texts written by it (see `genrec.generate`)
+
+`artefact.json` says `finished` only after everything else is in place. A folder without that word
+is the trace of a killed run; fine-tuning with the same settings goes on in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.errors import ConfigError
+from genrec.config import GenerateSettings, Preset, settings_digest
+
+RECORD = "artefact.json"
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "unsloth")
+
+
+class Artefact(BaseModel):
+    """What `artefact.json` holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    status: Literal["unfinished", "finished"] = "unfinished"
+    name: str
+    """Preset the settings came from."""
+    settings: Preset
+    seed: int
+    dataset: str
+    fingerprint: str
+    base_model: str | None = None
+    base_revision: str | None = None
+    backend: Literal["unsloth", "peft", "full"]
+    """The one that trained it ('auto' is resolved)."""
+    versions: dict[str, str]
+    created: datetime
+    fit_seconds: float | None = None
+    """Wall time of fine-tuning over all attempts; null while unfinished."""
+    selected: GenerateSettings | None = None
+    """Generation settings chosen on validation."""
+
+
+def work_dir(given: Path | None = None) -> Path:
+    """Where artefacts live: the argument, else GENREC_BENCH_WORK, else the user's cache folder."""
+    from_environment = os.environ.get("GENREC_BENCH_WORK")
+    return given or Path(from_environment or platformdirs.user_cache_dir("genrec-bench"))
+
+
+def artefact_folder(
+    work: Path, name: str, preset: Preset, *, seed: int, fingerprint: str, base_revision: str | None
+) -> Path:
+    """Folder of the weights that these settings, data and base model lead to.
+
+    Settings of generation and retrieval are not part of the key: they use the same weights.
+    """
+    chosen = preset.model_dump(mode="json", exclude={"generate", "retrieve"})
+    for cosmetic in ("report_to", "checkpoint_minutes"):
+        chosen["finetune"].pop(cosmetic)
+    key = settings_digest(chosen, {"seed": seed, "data": fingerprint, "base": base_revision})
+    return work / f"{Path(name).stem}-{key}"
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that shape the weights."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write(folder: Path, artefact: Artefact) -> None:
+    """Replace `artefact.json` atomically."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RECORD, artefact.model_dump_json(indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file through a temporary one in the same folder: readers see all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read(folder: Path) -> Artefact:
+    """Read `artefact.json`; raises ConfigError if there is none or it is damaged."""
+    path = folder / RECORD
+    if not path.is_file():
+        raise ConfigError(f"'{folder}' holds no fine-tuned model: it has no {RECORD}")
+    try:
+        return Artefact.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path} is damaged ({where}: {first['msg']}); remove the folder") from None
+
+
+def read_finished(folder: Path, *, fingerprint: str | None = None) -> Artefact:
+    """Read a finished artefact; with `fingerprint`, refuse one that was trained on other data."""
+    artefact = read(folder)
+    if artefact.status != "finished":
+        raise ConfigError(f"'{folder}' is not finished; run the model again and training goes on there")
+    if fingerprint is not None and artefact.fingerprint != fingerprint:
+        raise ConfigError(
+            f"'{folder}' was fine-tuned on other data: {artefact.dataset} {artefact.fingerprint[:12]}, "
+            f"asked for {fingerprint[:12]}; fine-tune on this data instead"
+        )
+    return artefact
+
+
+def find_artefacts(work: Path, name: str, *, dataset: str | None = None) -> list[tuple[Path, Artefact]]:
+    """Finished artefacts of one preset, newest first; unreadable folders are passed over."""
+    found = []
+    for path in work.glob(f"*/{RECORD}"):
+        try:
+            artefact = read_finished(path.parent)
+        except ConfigError:
+            continue
+        if artefact.name == name and dataset in (None, artefact.dataset):
+            found.append((path.parent, artefact))
+    return sorted(found, key=lambda pair: pair[1].created, reverse=True)
+
+
+def select(folder: Path, chosen: GenerateSettings) -> None:
+    """Keep the generation settings that won on validation; later runs pick them up."""
+    write(folder, read_finished(folder).model_copy(update={"selected": chosen}))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for one process; a killed holder's lock is free again."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(f"another process is fine-tuning in '{folder}'; wait for it to end") from None
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Load a finished model and its tokenizer for generation, on the GPU if there is one.
+
+    bf16 on a GPU and fp32 on a CPU; an adapter comes on its base model, held as in training. Never
+    imports unsloth.
+    """
+    from genrec.base_model import default_device, find_base_model, load_base_model
+    from genrec.tokenizer import load_tokenizer
+
+    artefact = read_finished(folder)
+    device = default_device()
+    if artefact.base_model is None or artefact.backend == "full":
+        model = load_base_model(folder / "model", four_bit=False, device=device)
+    else:
+        from peft import PeftModel
+
+        base = find_base_model(artefact.base_model, artefact.base_revision)
+        _same_base(folder, artefact, base.revision)
+        model = load_base_model(base.folder, four_bit=artefact.settings.finetune.four_bit, device=device)
+        model = PeftModel.from_pretrained(model, folder / "adapter")
+    return model.requires_grad_(False).eval(), load_tokenizer(folder / "tokenizer")
+
+
+def _same_base(folder: Path, artefact: Artefact, revision: str) -> None:
+    if revision != artefact.base_revision:
+        raise ConfigError(
+            f"'{folder}' holds an adapter for '{artefact.base_model}' at {artefact.base_revision}, and that "
+            f"model is now at {revision} on this machine; fetch the former revision or fine-tune again"
+        )
+
+
+def training_summary(folder: Path) -> Mapping[str, Any]:
+    """Read `training.json` of a finished artefact."""
+    loaded: Mapping[str, Any] = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,185 @@
+"""Fine-tuning, from training data to a finished artefact folder; goes on where a killed run stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.progress import report
+from bench.schema import Histories, TrainingData
+from genrec import artefact, checkpoint
+from genrec.artefact import Artefact
+from genrec.backends import Chosen, Trainable, choose
+from genrec.base_model import BaseModel, find_base_model
+from genrec.config import Preset
+from genrec.corpus import Corpus, build_corpus
+from genrec.encode import encode
+from genrec.serialize import item_texts, prompts
+from genrec.tokenizer import load_tokenizer, train_tokenizer
+from genrec.tracking import open_log
+from genrec.training import Job, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """A finished artefact, and what this process spent on it."""
+
+    folder: Path
+    artefact: Artefact
+    reused: bool
+    """Nothing was trained: the artefact was finished before."""
+    carried_seconds: float
+    """Part of the artefact's `fit_seconds` that earlier processes spent."""
+
+
+def finetune(data: TrainingData, preset: Preset, name: str, *, seed: int, work: Path) -> Finetuned:
+    """Fine-tune as the preset says, or take the finished artefact of the same settings, data and seed."""
+    base = find_base_model(preset.base_model, preset.revision) if preset.base_model else None
+    folder = artefact.artefact_folder(
+        work,
+        name,
+        preset,
+        seed=seed,
+        fingerprint=data.fingerprint,
+        base_revision=base.revision if base else None,
+    )
+    with artefact.locked(folder):
+        begun = _begin(folder, data, preset, name, seed, base)
+        if begun.status == "finished":
+            return Finetuned(
+                folder=folder, artefact=begun, reused=True, carried_seconds=begun.fit_seconds or 0
+            )
+        start = time.perf_counter()
+        carried = _train(folder, begun, data, base)
+        seconds = time.perf_counter() - start + carried
+        finished = begun.model_copy(update={"status": "finished", "fit_seconds": round(seconds, 3)})
+        artefact.write(folder, finished)
+        checkpoint.remove(folder)
+    return Finetuned(folder=folder, artefact=finished, reused=False, carried_seconds=carried)
+
+
+def _begin(
+    folder: Path, data: TrainingData, preset: Preset, name: str, seed: int, base: BaseModel | None
+) -> Artefact:
+    """Read the artefact's record, or write it before anything else is done."""
+    if (folder / artefact.RECORD).is_file():
+        return artefact.read(folder)
+    fresh = Artefact(
+        name=name,
+        settings=preset,
+        seed=seed,
+        dataset=data.dataset,
+        fingerprint=data.fingerprint,
+        base_model=base.name if base else None,
+        base_revision=base.revision if base else None,
+        backend=choose(preset.finetune),
+        versions=artefact.package_versions(),
+        created=datetime.now(UTC),
+    )
+    artefact.write(folder, fresh)
+    return fresh
+
+
+def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | None) -> float:
+    """Train with the artefact's backend; gives the seconds that earlier processes spent."""
+    preset = begun.settings
+    report("prepare texts", 0, 1)
+    corpus = build_corpus(data, preset.item_format, preset.finetune.train_windows)
+    if begun.backend == "unsloth":
+        from genrec.backends.unsloth import train_in_own_process
+
+        return train_in_own_process(folder, corpus)
+    tokenizer = _tokenizer(folder, data, preset, base)
+    return train_into(
+        folder, begun, corpus, tokenizer, lambda: _build(begun.backend, preset, tokenizer, base)
+    )
+
+
+def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:
+    if backend == "full":
+        from genrec.backends.full import build as build_full
+
+        return build_full(preset, tokenizer, base)
+    from genrec.backends.peft import build as build_peft
+
+    assert base is not None  # Preset: only `full` trains from scratch
+    return build_peft(preset.finetune, base)
+
+
+def _tokenizer(folder: Path, data: TrainingData, preset: Preset, base: BaseModel | None) -> Any:
+    if base is not None:
+        return load_tokenizer(base.folder)
+    assert preset.architecture is not None  # Preset: exactly one of base_model and architecture
+    lines = item_texts(data.catalogue, preset.item_format)
+    empty = prompts(Histories.from_lists([[]]), lines, preset.item_format)[0]
+    fixed = [line for line in empty.split("\n") if line]
+    bought = [lines[item] for item in data.train.items.tolist()]
+    return train_tokenizer([*lines, *bought], preset.architecture.vocab_size, [*fixed, "Title:"])
+
+
+def train_into(
+    folder: Path, begun: Artefact, corpus: Corpus, tokenizer: Any, build: Callable[[], Trainable]
+) -> float:
+    """Train what `build` makes and fill the folder with weights, tokenizer and training.json.
+
+    Gives the seconds of training that earlier processes spent. Seeds torch's generators for the
+    duration and puts them back.
+    """
+    import torch
+
+    settings, parameters = begun.settings.finetune, begun.settings.model_dump(mode="json")
+
+    def tokenized(asked: Sequence[str], answers: Sequence[str]) -> Any:
+        return encode(tokenizer, asked, answers, max_length=settings.max_seq_length, loss_on=settings.loss_on)
+
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+        open_log(settings.report_to, folder, folder.name, parameters) as log,
+    ):
+        torch.manual_seed(begun.seed)
+        trainable = build()
+        job = Job(
+            model=trainable.model,
+            loss_sum=trainable.loss_sum,
+            train=tokenized(corpus.train_prompts, corpus.train_targets),
+            validation=tokenized(corpus.validation_prompts, corpus.validation_targets),
+            settings=settings,
+            pad_id=tokenizer.pad_token_id,
+            seed=begun.seed,
+            folder=folder,
+            log=log,
+        )
+        trained = train(job)
+    _replace_folder(folder / trainable.subfolder, trainable.save)
+    _replace_folder(folder / "tokenizer", tokenizer.save_pretrained)
+    artefact.write_text(folder / "training.json", json.dumps(_summary(job, trained.progress), indent=1))
+    return trained.carried_seconds
+
+
+def _summary(job: Job, progress: checkpoint.Progress) -> dict[str, Any]:
+    weights = checkpoint.trainable(job.model).values()
+    return {
+        **asdict(progress),
+        "total_steps": job.total_steps,
+        "steps_per_epoch": job.steps_per_epoch,
+        "texts": len(job.train),
+        "texts_cut": job.train.cut,
+        "trainable_parameters": sum(weight.numel() for weight in weights),
+        "tokens_per_second": round(progress.tokens / progress.seconds, 1),
+        "padding_share": round(1 - progress.tokens / progress.padded_tokens, 4),
+    }
+
+
+def _replace_folder(target: Path, fill: Callable[[Path], Any]) -> None:
+    """Make a folder that is either absent or whole."""
+    temporary = target.with_name(f".{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    fill(temporary)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.replace(target)
