@@ -16,6 +16,10 @@ class ConfigError(BenchError):
     """An option, a name or a configuration value is not allowed."""
 
 
+class RankingError(BenchError):
+    """Ranked lists are not ranked lists: wrong shape or type, an unknown or repeated item, a gap."""
+
+
 class RecordError(BenchError):
     """A result record is unreadable, of an unknown version, or would be overwritten."""
 

@@ -1,0 +1,241 @@
+"""From ranked lists to numbers: recall, nDCG and MRR per user and as means, in both views.
+
+There is one relevant item a user, so every quality metric is a function of its rank in the list:
+
+    recall@k = [rank <= k]    ndcg@k = [rank <= k] / log2(1 + rank)    mrr@k = [rank <= k] / rank
+
+(nDCG: Jaervelin & Kekaelaeinen 2002, the ideal DCG being 1; recall@k equals the hit rate.) All test
+users are in the denominator. Means are sums of integer counts times fixed weights, so scoring the
+same lists again gives the same numbers, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import diversity
+from bench.bootstrap import CONFIDENCE, RESAMPLES, Interval, binned_interval, grouped_intervals
+from bench.errors import ConfigError, RankingError, unknown_name
+from bench.records import VIEWS, Estimate, Metrics, Slice, View
+from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, Split
+from bench.slices import UserGroup, training_popularity, user_groups
+
+CUTOFFS = (1, 5, 10, 20)
+SLICE_CUTOFFS = (5, 10)
+QUALITY = ("recall", "ndcg", "mrr")
+
+
+def check_rankings(rankings: NDArray[Any], catalogue_size: int, users: int | None = None) -> Rankings:
+    """Give the lists as int32 (users, depth) or raise RankingError saying what is wrong and where.
+
+    Wanted: whole numbers, one row a user (`users` rows if given), each row distinct item rows of
+    0..catalogue_size - 1, best first, then only NO_ITEM.
+    """
+    rankings = np.asarray(rankings)
+    if rankings.ndim != 2 or rankings.shape[1] == 0:
+        raise RankingError(f"ranked lists must have shape (users, depth), got {rankings.shape}")
+    if not np.issubdtype(rankings.dtype, np.integer):
+        raise RankingError(f"ranked lists must hold item rows (int32), got {rankings.dtype}")
+    if users is not None and len(rankings) != users:
+        raise RankingError(f"ranked lists must have one row a user: {users} users, {len(rankings)} rows")
+    unknown = (rankings < NO_ITEM) | (rankings >= catalogue_size)
+    if unknown.any():
+        row, place = np.argwhere(unknown)[0]
+        raise RankingError(
+            f"user row {row}, place {place + 1}: item {rankings[row, place]} is not in the catalogue; "
+            f"allowed are 0..{catalogue_size - 1}, and {NO_ITEM} after the last item"
+        )
+    lists = rankings.astype(np.int32, copy=False)
+    gaps = (lists[:, :-1] == NO_ITEM) & (lists[:, 1:] != NO_ITEM)
+    if gaps.any():
+        row, place = np.argwhere(gaps)[0]
+        raise RankingError(
+            f"user row {row}, place {place + 1}: a list may hold {NO_ITEM} only after its last item"
+        )
+    ordered = np.sort(lists, axis=1)
+    repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != NO_ITEM)
+    if repeated.any():
+        row, place = np.argwhere(repeated)[0]
+        raise RankingError(f"user row {row}: item {ordered[row, place]} is listed more than once")
+    return lists
+
+
+def target_ranks(rankings: Rankings, targets: Int32Array) -> Int32Array:
+    """Give the place of each user's target in the list, counted from 1, or 0 where it is absent."""
+    ranks = np.zeros(len(rankings), dtype=np.int32)
+    users, places = np.divmod(np.flatnonzero(rankings == targets[:, None]), rankings.shape[1])
+    ranks[users] = places + 1
+    return ranks
+
+
+def remove_seen(rankings: Rankings, histories: Histories) -> Rankings:
+    """Drop the items of each user's own history from the list and close the gaps."""
+    kept = np.full_like(rankings, NO_ITEM)
+    columns = 1 + max(int(rankings.max(initial=0)), int(histories.items.max(initial=0)))
+    step = max(1, diversity.CELLS // columns)
+    seen = np.zeros((min(step, len(rankings)), columns), dtype=np.bool_)
+    owners = np.repeat(np.arange(len(histories)), histories.lengths)
+    for start in range(0, len(rankings), step):
+        lists = rankings[start : start + step]
+        span = slice(histories.indptr[start], histories.indptr[start + len(lists)])
+        cells = owners[span] - start, histories.items[span]
+        seen[cells] = True
+        keep = ~seen[np.arange(len(lists))[:, None], lists] & (lists != NO_ITEM)
+        seen[cells] = False
+        users, _ = np.nonzero(keep)
+        kept[start + users, (np.cumsum(keep, axis=1) - 1)[keep]] = lists[keep]
+    return kept
+
+
+def view_of(rankings: Rankings, histories: Histories, view: View) -> Rankings:
+    """Give the lists as one of the two views sees them."""
+    return rankings if view == "seen_kept" else remove_seen(rankings, histories)
+
+
+@cache
+def _gains(metric: str, length: int) -> FloatArray:
+    """Outcome of a user by the rank of the target, 0..length - 1, rank 0 being a miss."""
+    name, cutoff = parse_metric(metric)
+    gains = np.zeros(length)
+    for rank in range(1, min(cutoff, length - 1) + 1):
+        gains[rank] = {"recall": 1.0, "ndcg": 1.0 / math.log2(1 + rank), "mrr": 1.0 / rank}[name]
+    gains.flags.writeable = False  # it is shared by all callers
+    return gains
+
+
+def parse_metric(metric: str) -> tuple[str, int]:
+    """Split the name of a quality metric, 'ndcg@10' -> ('ndcg', 10); ConfigError if it is not one."""
+    name, _, cutoff = metric.partition("@")
+    if name not in QUALITY:
+        raise unknown_name("metric", name, QUALITY)
+    if not cutoff.isascii() or not cutoff.isdigit() or not 1 <= int(cutoff) <= 1000:
+        raise ConfigError(f"metric '{metric}' needs a cut-off from 1 to 1000, as in '{name}@10'")
+    return name, int(cutoff)
+
+
+def user_outcomes(ranks: Int32Array, metric: str) -> FloatArray:
+    """Give the metric of each user, (users,), from the ranks of the targets."""
+    return _gains(metric, int(ranks.max(initial=0)) + 1)[ranks]
+
+
+def mean_quality(ranks: Int32Array, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, float]:
+    """Give the mean of each quality metric over all users, without intervals; at least one user."""
+    counts = np.bincount(ranks, minlength=max(cutoffs) + 1)
+    return {
+        metric: math.fsum((counts * _gains(metric, len(counts))).tolist()) / len(ranks)
+        for metric in quality_metrics(cutoffs)
+    }
+
+
+def quality_metrics(cutoffs: Sequence[int] = CUTOFFS) -> list[str]:
+    """Name the quality metrics: recall@1, ndcg@1, mrr@1, recall@5, ..."""
+    return [f"{name}@{cutoff}" for cutoff in cutoffs for name in QUALITY]
+
+
+def evaluate(
+    split: Split,
+    rankings: Rankings,
+    *,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+) -> Metrics:
+    """Score ranked lists, one row a test user, in both views, with intervals and slices.
+
+    Beside the quality metrics at each of CUTOFFS: full_lists@k (share of users whose list has at
+    least k items), catalogue_coverage@k, popularity_bias@k, diversity@k and coverage@k (formulas in
+    `bench.diversity`). A value that is defined for no user is null.
+    """
+    rankings = check_rankings(rankings, len(split.catalogue), len(split.test))
+    scorer = _Scorer(seed=seed, confidence=confidence, resamples=resamples)
+    attributes = diversity.item_attributes(split.catalogue)
+    groups = user_groups(split)
+    values: dict[View, dict[str, Estimate]] = {}
+    slices: dict[View, dict[str, list[Slice]]] = {}
+    for view in VIEWS:
+        lists = view_of(rankings, split.test.histories, view)
+        ranks = target_ranks(lists, split.test.targets)
+        values[view] = scorer.quality(ranks, CUTOFFS) | scorer.beyond_quality(split, lists, attributes)
+        slices[view] = {
+            kind: [scorer.slice(ranks, group) for group in members] for kind, members in groups.items()
+        }
+    return Metrics(seen_kept=values["seen_kept"], seen_removed=values["seen_removed"], slices=slices)
+
+
+class _Scorer:
+    """Estimates with intervals. Each draws from the seed afresh, so no number depends on another."""
+
+    def __init__(self, *, seed: int, confidence: float, resamples: int) -> None:
+        self.seed = seed
+        self.confidence = confidence
+        self.resamples = resamples
+
+    def quality(self, ranks: Int32Array, cutoffs: Sequence[int]) -> dict[str, Estimate]:
+        metrics = quality_metrics(cutoffs)
+        length = max(cutoffs) + 1
+        counts = np.bincount(np.where(ranks < length, ranks, 0), minlength=length)
+        return self._grouped(metrics, counts, np.stack([_gains(metric, length) for metric in metrics]))
+
+    def slice(self, ranks: Int32Array, group: UserGroup) -> Slice:
+        return Slice(
+            label=group.label,
+            users=int(group.members.sum()),
+            metrics=self.quality(ranks[group.members], SLICE_CUTOFFS),
+        )
+
+    def beyond_quality(
+        self, split: Split, lists: Rankings, attributes: diversity.Attributes
+    ) -> dict[str, Estimate]:
+        histories = split.test.histories
+        lengths = np.minimum((lists != NO_ITEM).sum(axis=1), max(CUTOFFS))
+        estimates = self._grouped(
+            [f"full_lists@{cutoff}" for cutoff in CUTOFFS],
+            np.bincount(lengths, minlength=max(CUTOFFS) + 1),
+            np.array([np.arange(max(CUTOFFS) + 1) >= cutoff for cutoff in CUTOFFS], dtype=np.float64),
+        )
+        # Resampling users can only lower the number of distinct items, so there is no interval.
+        shares = diversity.catalogue_coverage(lists, len(split.catalogue), CUTOFFS)
+        for cutoff, share in zip(CUTOFFS, shares, strict=True):
+            estimates[f"catalogue_coverage@{cutoff}"] = Estimate(value=share)
+        per_user = {
+            "popularity_bias": diversity.popularity_bias(
+                lists, histories, training_popularity(split), CUTOFFS
+            ),
+            "diversity": diversity.list_diversity(lists, attributes, CUTOFFS),
+            "coverage": diversity.interest_coverage(lists, histories, attributes, CUTOFFS),
+        }
+        for name, columns in per_user.items():
+            for cutoff, values in zip(CUTOFFS, columns, strict=True):
+                estimates[f"{name}@{cutoff}"] = self._mean(values)
+        return estimates
+
+    def _grouped(
+        self, names: Sequence[str], counts: NDArray[np.int64], weights: FloatArray
+    ) -> dict[str, Estimate]:
+        if not counts.sum():
+            return {name: Estimate(value=None) for name in names}
+        intervals = grouped_intervals(
+            counts, weights, self._rng(), resamples=self.resamples, confidence=self.confidence
+        )
+        return {name: _estimate(interval) for name, interval in zip(names, intervals, strict=True)}
+
+    def _mean(self, values: FloatArray) -> Estimate:
+        defined = values[~np.isnan(values)]
+        if not len(defined):
+            return Estimate(value=None)
+        return _estimate(
+            binned_interval(defined, self._rng(), resamples=self.resamples, confidence=self.confidence)
+        )
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng(self.seed)
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(value=interval.value, low=interval.low, high=interval.high)
