@@ -27,8 +27,14 @@ from scipy import sparse
 
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array
 
-CELLS_PER_CHUNK = 1 << 20
+SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
+"""The variant and constants, which are bm25s's defaults, named so that a record can state them."""
+
+CELLS_PER_CHUNK = 1 << 18
 """Scores held at a time; it bounds memory (some 50 bytes each) and keeps the work inside caches."""
+
+COMMON_SHARE = 0.25
+"""Tokens in more than this share of the documents are common. More would mean more groups of queries."""
 
 _LOW_BITS = (1 << 32) - 1
 
@@ -51,7 +57,7 @@ class BM25Index:
     rare: Any
     """Sparse (tokens, documents) score matrix, float64, without the common tokens."""
     common_tokens: Int64Array
-    """Tokens that more than half of the documents hold."""
+    """Tokens that more than COMMON_SHARE of the documents hold."""
     common: FloatArray
     """(common tokens, documents) their scores."""
 
@@ -65,24 +71,19 @@ class BM25Index:
         tokens = bm25s.tokenize(list(texts), stopwords="english", show_progress=False)
         vocabulary = dict(tokens.vocab)
         if vocabulary:
-            model = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
+            model = bm25s.BM25(**SETTINGS)
             model.index(tokens, show_progress=False)
-            entries = (model.scores[part] for part in ("data", "indices", "indptr"))
-            data, documents, indptr = entries
+            data, documents, indptr = (model.scores[part] for part in ("data", "indices", "indptr"))
         else:
-            data, documents, indptr = np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64)
-        shape = (len(vocabulary), len(texts))
-        matrix = sparse.csr_array((data.astype(np.float64), documents, indptr), shape=shape)
-        is_common = np.diff(indptr) > len(texts) / 2
-        rare = sparse.diags_array((~is_common).astype(np.float64)) @ matrix
-        rare.eliminate_zeros()
-        common_tokens = np.flatnonzero(is_common)
-        return cls(
-            vocabulary=vocabulary,
-            rare=rare,
-            common_tokens=common_tokens,
-            common=matrix[common_tokens].toarray(),
-        )
+            data, documents, indptr = np.empty(0), np.empty(0), np.zeros(1)
+        columns = (data.astype(np.float64), documents.astype(np.int32), indptr.astype(np.int32))
+        matrix = sparse.csr_array(columns, shape=(len(vocabulary), len(texts)))
+        holders = np.diff(indptr).astype(np.int64)
+        is_common = holders > COMMON_SHARE * len(texts)
+        common = matrix[is_common].toarray()
+        matrix.data[np.repeat(is_common, holders)] = 0
+        matrix.eliminate_zeros()
+        return cls(vocabulary=vocabulary, rare=matrix, common_tokens=np.flatnonzero(is_common), common=common)
 
     def top_k(self, queries: Sequence[str], depth: int) -> TopK:
         """Find the `depth` best documents of each query, by score, then by lower row."""
@@ -103,9 +104,9 @@ class BM25Index:
         import bm25s
 
         tokens = bm25s.tokenize(queries, stopwords="english", show_progress=False)
-        known = np.array([self.vocabulary.get(token, -1) for token in tokens.vocab], dtype=np.int64)
+        known = np.array([self.vocabulary.get(token, -1) for token in tokens.vocab], dtype=np.int32)
         columns = known[np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)]
-        rows = np.repeat(np.arange(len(queries)), [len(ids) for ids in tokens.ids])
+        rows = np.repeat(np.arange(len(queries), dtype=np.int32), [len(ids) for ids in tokens.ids])
         entries = (np.ones(np.count_nonzero(columns >= 0)), (rows[columns >= 0], columns[columns >= 0]))
         return sparse.csr_array(entries, shape=(len(queries), len(self.vocabulary)))
 
@@ -160,8 +161,11 @@ def _keys(scores: FloatArray, documents: NDArray[Any]) -> Int64Array:
 
     The bits of positive floats grow with their value; below them stands the row, counted from the end.
     """
-    bits = scores.astype(np.float32).view(np.uint32).astype(np.int64)
-    return (bits << 32) | (_LOW_BITS - documents)
+    keys: Int64Array = scores.astype(np.float32).view(np.uint32).astype(np.int64)
+    keys <<= 32
+    keys |= _LOW_BITS
+    keys -= documents
+    return keys
 
 
 def _rows_of(keys: Int64Array) -> Int32Array:
