@@ -1,8 +1,9 @@
 """The result record: what a row of the board is made of, and how it is kept on disk.
 
 A record is `results/v1/<dataset>/<model>/<UTC>-<commit>.json`; beside it, with the same stem, lie
-`.parquet` (the ranked lists: `user_id`, `item_ids`), for generative runs `.texts.parquet`, and, if
-the record was withdrawn, `.invalid.json`. Nothing in the folder is ever rewritten.
+`.parquet` (the ranked lists: `user_id`, `item_ids`), `.ranks.parquet` (where each user's target
+stands in them), for generative runs `.texts.parquet`, and, if the record was withdrawn,
+`.invalid.json`. Nothing in the folder is ever rewritten.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import RecordError
 from bench.records import SCHEMA_VERSION, Record
 from bench.schema import NO_ITEM, Generations, Rankings, Split
+from bench.target_ranks import ranks_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,11 @@ class StoredRecord:
     def lists_path(self) -> Path:
         """The ranked lists beside the record."""
         return self.path.with_suffix(".parquet")
+
+    @property
+    def ranks_path(self) -> Path:
+        """Where each user's target stands in the lists (see `bench.target_ranks`)."""
+        return self.path.with_suffix(".ranks.parquet")
 
     @property
     def texts_path(self) -> Path:
@@ -117,6 +124,8 @@ def write(
         if rankings is not None:
             table = _lists_table(split, rankings)
             updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(_write_parquet, table))
+            ranks = ranks_table(split, rankings)
+            _place(path.with_suffix(".ranks.parquet"), partial(_write_parquet, ranks))
         if generations is not None:
             texts = _texts_table(split, generations)
             updates["texts_sha256"] = _place(
@@ -127,8 +136,9 @@ def write(
         text = json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
         _place(path, lambda file: file.write_bytes(text.encode()))
     except OSError as error:
-        for orphan in (path.with_suffix(".parquet"), path.with_suffix(".texts.parquet")):
-            orphan.unlink(missing_ok=True)
+        for suffix in (".parquet", ".ranks.parquet", ".texts.parquet"):
+            with suppress(OSError):
+                path.with_suffix(suffix).unlink()
         raise RecordError(f"could not write the record {path}: {error.strerror or error}") from error
     return path
 
@@ -194,7 +204,7 @@ def read_lists(stored: StoredRecord, split: Split) -> Rankings:
         raise RecordError(
             f"{stored.id} was measured on other data than the split given (fingerprints differ)"
         )
-    table = _read_parquet(stored.lists_path, ["user_id", "item_ids"])
+    table = read_parquet(stored.lists_path, ["user_id", "item_ids"])
     users = pc.index_in(table["user_id"], value_set=pa.array(split.user_ids, pa.string()))
     lists = table["item_ids"].combine_chunks()
     items = pc.index_in(lists.flatten(), value_set=pa.array(split.catalogue.item_ids, pa.string()))
@@ -215,7 +225,7 @@ def read_texts(stored: StoredRecord) -> pd.DataFrame | None:
     if stored.record.texts_sha256 is None:
         return None
     columns = ["user_id", "texts", "log_likelihoods", "item_ids"]
-    frame: pd.DataFrame = _read_parquet(stored.texts_path, columns).to_pandas()
+    frame: pd.DataFrame = read_parquet(stored.texts_path, columns).to_pandas()
     return frame
 
 
@@ -321,7 +331,8 @@ def _write_parquet(table: Any, path: Path) -> None:
     pq.write_table(table, path, compression="zstd", compression_level=9, use_dictionary=True)
 
 
-def _read_parquet(path: Path, columns: list[str]) -> Any:
+def read_parquet(path: Path, columns: list[str]) -> Any:
+    """Read these columns of a file of the results folder; RecordError if it is too large or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -126,7 +126,7 @@ def test_a_kill_in_the_middle_of_a_record_shows_no_half(toy_split: Split, tmp_pa
         store.write(test_store.make_record(split), split, test_store.RANKINGS, None, Path(sys.argv[1]))
         """
     )
-    for kill_at in ("1", "01"):  # while the lists, then while the record, are being written
+    for kill_at in ("1", "01", "001"):  # while the lists, their ranks, then the record are being written
         folder = tmp_path / kill_at
         folder.mkdir()
         done = subprocess.run(
