@@ -67,8 +67,23 @@ def _amazon(
 DATASETS: dict[str, DatasetEntry] = {
     entry.name: entry
     for entry in (
-        DatasetEntry(name="sample", display_name="Sample shop, generated", fingerprints={}),
-        _amazon("beauty", "Beauty", (22_363, 12_101, 198_502)),
+        DatasetEntry(
+            name="sample",
+            display_name="Sample shop, generated",
+            fingerprints={
+                "file": "9d7036f64849989ce898ca3ffbb5746e8084d7f7761b598a2bc7710940f0796a",
+                "shuffled:0": "2123205edde290e399a440dce7b9c581f74e868df8b34e1953aa3d6560079b86",
+            },
+        ),
+        _amazon(
+            "beauty",
+            "Beauty",
+            (22_363, 12_101, 198_502),
+            {
+                "file": "c0ca0533efba69fb99c80a3d816bd0202c3171c9759547d67f88250b59d9452b",
+                "shuffled:0": "0b862a417d486d3e813d7255854be289f52f28bd996358d393e44c3ea45e2d3c",
+            },
+        ),
         _amazon("sports", "Sports_and_Outdoors", (35_598, 18_357, 296_337)),
         _amazon("toys", "Toys_and_Games", (19_412, 11_924, 167_597)),
         _amazon("electronics", "Electronics", (192_403, 63_001, 1_689_188)),
