@@ -83,7 +83,7 @@ def binned_interval(
     *,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
-    bins: int = 64,
+    bins: int = 32,
 ) -> Interval:
     """Give the mean of values that are all different, with its percentile bootstrap interval.
 

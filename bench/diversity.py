@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.schema import NO_ITEM, Catalogue, FloatArray, Histories, Int32Array, Int64Array, Rankings
 
-CELLS = 4_000_000
+CELLS = 1_000_000
 """Largest scratch table, in cells, that a step works on at once."""
 
 
@@ -25,41 +25,36 @@ CELLS = 4_000_000
 class Attributes:
     """The attributes of each item; the row after the last stands for NO_ITEM and has none."""
 
-    total: int
-    """Distinct attributes in the catalogue."""
-    table: Int32Array
-    """(items + 1, widest) attribute numbers, padded with `total`."""
-    sizes: Int32Array
-    """(items + 1,) attributes of each item."""
-    brands: Int32Array
-    """(items + 1,) brand of each item; items without one have negative numbers, all different."""
     category_bits: NDArray[np.uint64]
-    """(words, items + 1) categories of each item as bits."""
+    """(words, items + 1) categories as bits."""
+    brands: Int32Array
+    """(items + 1,) brand numbers; items without a brand have negative ones, all different."""
+    brand_total: int
+    sizes: Int32Array
+    """(items + 1,) how many attributes an item has."""
 
 
 def item_attributes(catalogue: Catalogue) -> Attributes:
     """Number the categories and brands of a catalogue."""
-    numbers: dict[tuple[str, str], int] = {}
-    rows: list[list[int]] = []
+    category_numbers: dict[str, int] = {}
+    brand_numbers: dict[str, int] = {}
+    items, categories = [], []
     brands = -1 - np.arange(len(catalogue) + 1, dtype=np.int32)
-    for categories in catalogue.categories:
-        rows.append(
-            [numbers.setdefault(("category", name), len(numbers)) for name in dict.fromkeys(categories)]
-        )
-    category_total = len(numbers)
+    for item, names in enumerate(catalogue.categories):
+        for name in set(names):
+            items.append(item)
+            categories.append(category_numbers.setdefault(name, len(category_numbers)))
     for item, brand in enumerate(catalogue.brands):
         if brand is not None:
-            brands[item] = numbers.setdefault(("brand", brand), len(numbers))
-            rows[item].append(int(brands[item]))
-    sizes = np.array([len(row) for row in rows] + [0], dtype=np.int32)
-    table = np.full((len(rows) + 1, max(1, int(sizes.max()))), len(numbers), dtype=np.int32)
-    table[np.arange(table.shape[1]) < sizes[:, None]] = [number for row in rows for number in row]
+            brands[item] = brand_numbers.setdefault(brand, len(brand_numbers))
+    bits = np.zeros((len(category_numbers) // 64 + 1, len(catalogue) + 1), dtype=np.uint64)
+    words, places = np.divmod(np.array(categories, dtype=np.int64), 64)
+    np.bitwise_or.at(bits, (words, np.array(items, dtype=np.int64)), np.uint64(1) << places.astype(np.uint64))
     return Attributes(
-        total=len(numbers),
-        table=table,
-        sizes=sizes,
+        category_bits=bits,
         brands=brands,
-        category_bits=_category_bits(table, category_total),
+        brand_total=len(brand_numbers),
+        sizes=np.bitwise_count(bits).sum(axis=0, dtype=np.int32) + (brands >= 0),
     )
 
 
@@ -69,19 +64,27 @@ def list_diversity(rankings: Rankings, attributes: Attributes, cutoffs: Sequence
     Diversity@k(u) = 1 - 2 / (m (m - 1)) sum_{i < j} |A_i & A_j| / |A_i | A_j|, over the m <= k listed
     items with attribute sets A; two items without attributes have similarity 0. NaN where m < 2.
     """
-    top = max(cutoffs)
+    top = min(max(cutoffs), rankings.shape[1])
     results = [np.full(len(rankings), np.nan) for _ in cutoffs]
-    words = len(attributes.category_bits)
-    for rows in _chunks(len(rankings), top * words):
+    for rows in _chunks(len(rankings), top * len(attributes.category_bits)):
         items = np.ascontiguousarray(rankings[rows, :top].T)
+        bits, brands, sizes = (
+            attributes.category_bits[:, items],
+            attributes.brands[items],
+            attributes.sizes[items],
+        )
+        listed = np.cumsum(items != NO_ITEM, axis=0)
         similarity = np.zeros(items.shape[1])
-        for place in range(len(items)):
-            if place:
-                similarity += _similarities(items, place, attributes)
+        for place in range(top):
+            shared = (brands[:place] == brands[place]).astype(np.int32)
+            for word in bits:
+                shared += np.bitwise_count(word[:place] & word[place])
+            union = sizes[:place] + sizes[place] - shared
+            similarities = (shared / np.maximum(union, 1)).sum(axis=0)
+            similarity += np.where(items[place] == NO_ITEM, 0.0, similarities)
             for result, cutoff in zip(results, cutoffs, strict=True):
-                if place + 1 == min(cutoff, len(items)):
-                    listed = (items[: place + 1] != NO_ITEM).sum(axis=0)
-                    pairs = listed * (listed - 1) / 2
+                if place + 1 == min(cutoff, top):
+                    pairs = listed[place] * (listed[place] - 1) / 2
                     np.divide(similarity, pairs, out=result[rows], where=pairs > 0)
     return [1.0 - result for result in results]
 
@@ -95,26 +98,32 @@ def interest_coverage(
     those of the first k listed items. NaN where the history has no attributes.
     """
     top = min(max(cutoffs), rankings.shape[1])
-    width = attributes.total + 1
-    covered = [np.zeros(len(rankings), dtype=np.int64) for _ in cutoffs]
     wanted = np.zeros(len(rankings), dtype=np.int64)
-    owners = np.repeat(np.arange(len(histories)), histories.lengths)
-    for rows in _chunks(len(rankings), width):
-        size = rows.stop - rows.start
+    # Attributes of the history that are covered by the list up to each place.
+    found = np.zeros((top, len(rankings)), dtype=np.int64)
+    for word in attributes.category_bits:
+        own = _union_over(histories, word)
+        wanted += np.bitwise_count(own)
+        covered = np.zeros_like(own)
+        for place in range(top):
+            covered |= word[rankings[:, place]]
+            found[place] += np.bitwise_count(own & covered)
+    brands = np.where(attributes.brands < 0, attributes.brand_total, attributes.brands)
+    for rows in _chunks(len(rankings), attributes.brand_total + 1):
+        users = np.arange(rows.stop - rows.start)
         span = slice(histories.indptr[rows.start], histories.indptr[rows.stop])
-        own = np.zeros((size, width), dtype=np.bool_)
-        own[(owners[span] - rows.start)[:, None], attributes.table[histories.items[span]]] = True
-        own[:, -1] = False
-        wanted[rows] = own.sum(axis=1)
-        # The best place at which each attribute is listed: written from the last place to the first.
-        first = np.full((size, width), top, dtype=np.int32)
-        for place in range(top - 1, -1, -1):
-            first[np.arange(size)[:, None], attributes.table[rankings[rows, place]]] = place
-        users, names = np.nonzero(own)
-        places = first[users, names]
-        for cutoff, count in zip(cutoffs, covered, strict=True):
-            count[rows] = np.bincount(users[places < min(cutoff, top)], minlength=size)
-    return [np.where(wanted > 0, count / np.maximum(wanted, 1), np.nan) for count in covered]
+        owners = np.repeat(users, histories.lengths[rows])
+        missing = np.zeros((len(users), attributes.brand_total + 1), dtype=np.bool_)
+        missing[owners, brands[histories.items[span]]] = True
+        missing[:, -1] = False  # stands for "no brand"
+        wanted[rows] += missing.sum(axis=1)
+        listed = brands[rankings[rows, :top]]
+        new = np.zeros((top, len(users)), dtype=np.int64)
+        for place in range(top):
+            new[place] = missing[users, listed[:, place]]
+            missing[users, listed[:, place]] = False
+        found[:, rows] += np.cumsum(new, axis=0)
+    return [_mean_of(found[min(cutoff, top) - 1], wanted) for cutoff in cutoffs]
 
 
 def popularity_bias(
@@ -152,24 +161,12 @@ def catalogue_coverage(rankings: Rankings, catalogue_size: int, cutoffs: Sequenc
     return shares
 
 
-def _similarities(items: Int32Array, place: int, attributes: Attributes) -> FloatArray:
-    """Sum of the Jaccard similarities of the item at `place` to each item above it: (users,)."""
-    above, here = items[:place], items[place]
-    shared = (attributes.brands[above] == attributes.brands[here]).astype(np.int32)
-    for word in attributes.category_bits:
-        shared += np.bitwise_count(word[above] & word[here])
-    union = attributes.sizes[above] + attributes.sizes[here] - shared
-    similarity = (shared / np.maximum(union, 1)).sum(axis=0)
-    return np.where(here == NO_ITEM, 0.0, similarity)
-
-
-def _category_bits(table: Int32Array, categories: int) -> NDArray[np.uint64]:
-    words = np.zeros((max(1, -(-categories // 64)), len(table)), dtype=np.uint64)
-    for column in table.T:
-        rows = np.flatnonzero(column < categories)
-        bits = np.uint64(1) << (column[rows] % 64).astype(np.uint64)
-        words[column[rows] // 64, rows] |= bits
-    return words
+def _union_over(histories: Histories, word: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Unite the bits of the items in each history: (users,)."""
+    # The closing zero keeps the start of an empty last history inside the array.
+    bits = np.append(word[histories.items], np.uint64(0))
+    united = np.bitwise_or.reduceat(bits, histories.indptr[:-1])
+    return np.where(histories.lengths > 0, united, np.uint64(0))
 
 
 def _mean_of(sums: NDArray[Any], sizes: NDArray[Any]) -> FloatArray:
