@@ -17,7 +17,7 @@ from bench.progress import listening
 from bench.registry import ModelEntry, available_models, find_model, model_from_file
 from bench.runner import Outcome, Request, run
 from bench.schema import Split
-from bench.splits import load_split
+from bench.splits import load_split, shuffle_seed
 from bench.terminal import LiveLine, results_table, speed_table
 
 EMBEDDED = "sample"
@@ -137,9 +137,7 @@ def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
 
 
 def _ties(given: str) -> str:
-    from bench.splits import parse_ties
-
-    parse_ties(given)
+    shuffle_seed(given)  # raises for a rule that there is not
     return given
 
 

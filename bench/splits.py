@@ -43,7 +43,7 @@ _SHUFFLED = re.compile(r"shuffled:(\d{1,10})")
 
 def load_split(name: str, *, ties: str = "file", data_dir: Path | None = None) -> Split:
     """Read a data set by name and split it."""
-    _shuffle_seed(ties)  # before minutes go into reading
+    shuffle_seed(ties)  # before minutes go into reading
     return leave_one_out(load(name, data_dir), dataset=name, ties=ties)
 
 
@@ -54,7 +54,7 @@ def leave_one_out(interactions: Interactions, *, dataset: str, ties: str = "file
     of one day in random order (`ties="shuffled:<seed>"`). Users with fewer than three purchases
     are dropped and counted; the catalogue stays whole.
     """
-    seed = _shuffle_seed(ties)
+    seed = shuffle_seed(ties)
     kept, dropped = _users_with_enough(interactions)
     if not kept.any():
         raise DataError(f"{dataset}: no user has {MIN_PURCHASES} purchases or more, so nothing can be split")
@@ -90,7 +90,7 @@ def leave_one_out(interactions: Interactions, *, dataset: str, ties: str = "file
     )
 
 
-def _shuffle_seed(ties: str) -> int | None:
+def shuffle_seed(ties: str) -> int | None:
     """Give the seed of `shuffled:<seed>`, None for `file`; anything else is an error."""
     if ties == "file":
         return None
