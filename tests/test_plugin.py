@@ -1,0 +1,153 @@
+"""`pytest bench --benchmark` as a user types it: cases, options, tables, records, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import store
+from bench.splits import load_split
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MODEL = '''
+import numpy as np
+
+
+class TopOfTheShop:
+    """Everyone gets the first items of the catalogue."""
+
+    def __init__(self, seed):
+        self.parameters = {"first": 3}
+
+    def fit(self, data):
+        self.items = len(data.catalogue)
+
+    def recommend(self, histories, depth):
+        return np.tile(np.arange(min(depth, 3), dtype=np.int32), (len(histories), 1))
+
+
+class Broken(TopOfTheShop):
+    def recommend(self, histories, depth):
+        return np.zeros((len(histories), 3), dtype=np.int32)
+
+
+class Absent(TopOfTheShop):
+    def check_available(self, data):
+        from bench.errors import Unavailable
+
+        raise Unavailable("needs a part that is not here; get it with: pip install part")
+'''
+
+
+def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", str(ROOT / "bench"), "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(MODEL)
+    return path
+
+
+def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
+    json_path = tmp_path / "timings.json"
+    done = bench(
+        "--benchmark",
+        "--models",
+        "random-items",
+        "--seed",
+        "7",
+        f"--benchmark-json={json_path}",
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert "genrec-bench data download beauty2014" in done.stdout  # how to get the real data
+    assert "random-items" in done.stdout and "Recall@5" in done.stdout
+    loaded = store.load_records(tmp_path / "results")
+    (stored,) = loaded.records
+    record = stored.record
+    assert loaded.problems == []
+    assert str(stored.path) in done.stdout
+    assert (record.seed, record.depth, record.dataset.name) == (7, 50, "sample")
+    assert {"load", "fit", "recommend", "score"} <= set(record.cost.wall_seconds)
+    assert record.cost.peak_rss_bytes and record.cost.latency_ms is not None
+    assert record.metrics is not None
+    (timing,) = json.loads(json_path.read_text())["benchmarks"]
+    for view in ("seen_kept", "seen_removed"):
+        expected = getattr(record.metrics, view)["recall@5"].value
+        assert timing["extra_info"][f"{view}/recall@5"] == expected
+    assert store.read_lists(stored, load_split("sample")).shape == (record.dataset.users, 50)
+
+
+def test_without_the_option_every_case_skips_and_says_why(tmp_path: Path) -> None:
+    done = bench("-rs", folder=tmp_path)
+    assert done.returncode == 0
+    assert "pytest bench --benchmark" in done.stdout
+    assert "passed" not in done.stdout.splitlines()[-1] and "skipped" in done.stdout.splitlines()[-1]
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_model_of_ones_own(model_file: Path, tmp_path: Path) -> None:
+    done = bench("--benchmark", "--model-file", f"{model_file}:TopOfTheShop", "--depth", "5", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    (stored,) = store.load_records(tmp_path / "results").records
+    assert stored.record.model.name == "top-of-the-shop"
+    assert stored.record.model.parameters == {"first": 3}
+    assert stored.record.command == (
+        "pytest bench --benchmark --dataset sample --model-file mine.py:TopOfTheShop "
+        "--ties file --seed 0 --depth 5"
+    )
+
+
+def test_a_model_that_breaks_the_contract_fails_and_writes_nothing(model_file: Path, tmp_path: Path) -> None:
+    done = bench("--benchmark", "--model-file", f"{model_file}:Broken", folder=tmp_path)
+    assert done.returncode == 1
+    assert "broke the contract of ranked lists" in done.stdout
+    assert not list(tmp_path.glob("results/**/*.json"))
+
+
+def test_a_model_that_cannot_run_here_skips_and_says_how_to_get_it(model_file: Path, tmp_path: Path) -> None:
+    done = bench("--benchmark", "-rs", "--model-file", f"{model_file}:Absent", folder=tmp_path)
+    assert done.returncode == 0
+    assert "1 skipped" in done.stdout and "pip install part" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "beuty2014"], "unknown data set 'beuty2014'; did you mean 'beauty2014'?"),
+        (["--models", "last-item"], "unknown model 'last-item'; did you mean 'last-item-text'?"),
+        (["--models", ","], "none was given"),
+        (["--ties", "random"], "random"),
+        (["--ties", "shuffled:x"], "shuffled:"),
+        (["--seed", "one"], "--seed takes a whole number"),
+        (["--depth", "0"], "--depth takes a whole number"),
+        (["--model-file", "nowhere.py:Model"], "there is no file 'nowhere.py'"),
+        (["--model-file", "mine.py"], "path.py:Class"),
+        (["--models", "random-items", "--set", "finetune.lora_r=4"], "--set changes generative models"),
+        (["--dataset", "beauty2014", "--models", "random-items", "--data-dir", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_runs(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    done = bench("--benchmark", *arguments, folder=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list(tmp_path.glob("results/**/*.json"))
+
+
+def test_speed_cases_run_only_when_named(tmp_path: Path) -> None:
+    quiet = bench("--benchmark", "--collect-only", "-q", folder=tmp_path)
+    named = bench("--benchmark", "--collect-only", "-q", "-k", "speed", folder=tmp_path)
+    assert "test_speed" not in quiet.stdout and "deselected" in quiet.stdout
+    assert "test_speed" in named.stdout
