@@ -11,12 +11,12 @@ from bench.errors import DataError, unknown_name
 from bench.schema import Interactions
 
 DATA_DIR_VARIABLE = "GENREC_BENCH_DATA"
-_SNAP = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
+_SNAP = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Published size of the raw review file, before anything is dropped."""
+    """Size of the raw review file as published, before anything is dropped."""
 
     users: int
     items: int
@@ -29,6 +29,8 @@ class DatasetEntry:
 
     name: str
     display_name: str
+    category: str = ""
+    """As the files are named, such as Sports_and_Outdoors."""
     folder: str = ""
     """Empty for a data set that needs no files."""
     reviews_file: str = ""
@@ -55,6 +57,7 @@ def _amazon(
     return DatasetEntry(
         name=f"{name}2014",
         display_name=f"Amazon {category.replace('_', ' ')} 2014, 5-core",
+        category=category,
         folder=f"amazon-{name}-2014",
         reviews_file=reviews,
         metadata_file=metadata,
@@ -70,6 +73,7 @@ DATASETS: dict[str, DatasetEntry] = {
         DatasetEntry(
             name="sample",
             display_name="Sample shop, generated",
+            counts=Counts(users=1_000, items=400, interactions=7_318),
             fingerprints={
                 "file": "9d7036f64849989ce898ca3ffbb5746e8084d7f7761b598a2bc7710940f0796a",
                 "shuffled:0": "2123205edde290e399a440dce7b9c581f74e868df8b34e1953aa3d6560079b86",
@@ -97,16 +101,16 @@ DATASETS: dict[str, DatasetEntry] = {
         _amazon("grocery", "Grocery_and_Gourmet_Food"),
         _amazon("health", "Health_and_Personal_Care"),
         _amazon("home", "Home_and_Kitchen"),
-        _amazon("instruments", "Musical_Instruments"),
+        _amazon("instruments", "Musical_Instruments", (1_429, 900, 10_261)),
         _amazon("kindle", "Kindle_Store"),
         _amazon("movies", "Movies_and_TV"),
-        _amazon("music", "Digital_Music"),
+        _amazon("music", "Digital_Music", (5_541, 3_568, 64_706)),
         _amazon("office", "Office_Products"),
         _amazon("pets", "Pet_Supplies"),
         _amazon("phones", "Cell_Phones_and_Accessories"),
         _amazon("tools", "Tools_and_Home_Improvement"),
-        _amazon("video", "Amazon_Instant_Video"),
-        _amazon("videogames", "Video_Games"),
+        _amazon("video", "Amazon_Instant_Video", (5_130, 1_685, 37_126)),
+        _amazon("videogames", "Video_Games", (24_303, 10_672, 231_780)),
     )
 }
 

@@ -1,0 +1,244 @@
+"""`genrec-bench data`: list, download, verify, describe and export the data sets."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from bench.datasets import DATASETS, load, resolve_data_dir
+from bench.datasets.registry import DATA_DIR_VARIABLE, DatasetEntry, find_dataset
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bench.datasets.export import PromptWriter
+    from bench.datasets.summary import Summary
+
+PROMPT_WRITER = "genrec.serialize"
+"""Writes the texts of an export; named, as models are, so that the harness does not depend on it."""
+
+NameArgument = Annotated[str, typer.Argument(help="Data set, as `data list` names it.")]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help=f"Folder that holds the data sets' folders (else ${DATA_DIR_VARIABLE})."),
+]
+TiesOption = Annotated[
+    str, typer.Option("--ties", help="Order of same-day purchases: file | shuffled:<seed>.")
+]
+
+
+class Format(StrEnum):
+    """Layout of an export."""
+
+    parquet = "parquet"
+    dataset_dict = "dataset-dict"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    app.add_typer(group, name="data")
+
+
+group = typer.Typer(help="List, download, verify, describe and export the data sets.", no_args_is_help=True)
+
+
+@group.command("list")
+def list_datasets(data_dir: DataDirOption = None) -> None:
+    """List the data sets, their published size, and which of them are here."""
+    folder = resolve_data_dir(data_dir)
+    table = _table("name", "what", "users", "items", "purchases", "here")
+    for entry in DATASETS.values():
+        counts = entry.counts
+        size = (
+            ["-"] * 3
+            if counts is None
+            else [f"{n:,}" for n in (counts.users, counts.items, counts.interactions)]
+        )
+        here = "built in" if entry.embedded else "yes" if _is_here(entry, folder) else ""
+        table.add_row(entry.name, entry.category.replace("_", " ") or "generated shop", *size, here)
+    console = _console()
+    console.print(table)
+    console.print("\nAll but `sample`: Amazon review data of 2014, 5-core. Size: as published, where known.")
+    console.print(f"Data folder: {folder}", soft_wrap=True)
+
+
+@group.command()
+def download(
+    name: NameArgument,
+    data_dir: DataDirOption = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option("--mirror", help="URL of a folder that holds the two files, instead of SNAP."),
+    ] = None,
+) -> None:
+    """Download a data set, going on where an earlier download broke off, and check what arrived."""
+    from bench.datasets.download import download as fetch_files
+
+    entry = find_dataset(name)
+    console = _console()
+    if entry.embedded:
+        console.print(f"{name} is generated: there is nothing to download")
+        return
+    folder = resolve_data_dir(data_dir) / entry.folder
+    with _progress(console):
+        files = fetch_files(entry, folder, mirror=mirror)
+    for file in files:
+        note = "was here" if file.was_here else "arrived"
+        console.print(
+            f"{file.path} {note}, {file.size_bytes:,} bytes\n  sha256 {file.sha256}", soft_wrap=True
+        )
+    verify(name, data_dir)
+
+
+@group.command()
+def verify(name: NameArgument, data_dir: DataDirOption = None) -> None:
+    """Say in one line whether a copy is the standard one; exit code 1 if it is not."""
+    from bench.datasets.summary import verify as compare
+    from bench.splits import leave_one_out
+
+    entry = find_dataset(name)
+    interactions = load(name, data_dir)
+    verdict = compare(entry, interactions, leave_one_out(interactions, dataset=name))
+    _console().print(verdict.line, soft_wrap=True)
+    if not verdict.standard:
+        raise typer.Exit(1)
+
+
+@group.command()
+def stats(name: NameArgument, data_dir: DataDirOption = None, ties: TiesOption = "file") -> None:
+    """Print what a data set holds: size, duplicates, ties, history lengths, titles."""
+    from bench.datasets.summary import summarise
+    from bench.splits import leave_one_out
+
+    find_dataset(name)
+    interactions = load(name, data_dir)
+    split = leave_one_out(interactions, dataset=name, ties=ties)
+    _console().print(_summary_table(name, ties, summarise(interactions, split)))
+
+
+@group.command()
+def export(
+    name: NameArgument,
+    to: Annotated[Path, typer.Option("--to", help="New folder to write.")],
+    layout: Annotated[
+        Format, typer.Option("--format", help="Parquet tables, or a Hugging Face DatasetDict.")
+    ] = Format.parquet,
+    for_submission: Annotated[
+        bool, typer.Option("--for-submission", help="Histories, catalogue and prompts, without test targets.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    ties: TiesOption = "file",
+) -> None:
+    """Write the split and its prompts as files for other programs."""
+    from bench.datasets import export as exports
+    from bench.errors import ConfigError
+    from bench.splits import load_split
+
+    if for_submission and layout is not Format.parquet:
+        raise ConfigError("--for-submission writes parquet only; leave out --format")
+    find_dataset(name)
+    write = {Format.parquet: exports.export_parquet, Format.dataset_dict: exports.export_dataset_dict}[layout]
+    if for_submission:
+        write = exports.export_for_submission
+    split = load_split(name, ties=ties, data_dir=data_dir)
+    write(split, cast("PromptWriter", importlib.import_module(PROMPT_WRITER)), to)
+    _console().print(f"{to}: {name}, ties {ties}, fingerprint {split.fingerprint}", soft_wrap=True)
+
+
+def _is_here(entry: DatasetEntry, folder: Path) -> bool:
+    files = (entry.reviews_file, entry.metadata_file)
+    return all(
+        any((folder / entry.folder / name).is_file() for name in (file, file.removesuffix(".gz")))
+        for file in files
+    )
+
+
+def _summary_table(name: str, ties: str, summary: Summary) -> Table:
+    table = _table(f"{name}, ties {ties}", "")
+    quantiles = summary.history_quantiles
+    labels = {0.0: "min", 0.5: "median", 1.0: "max"}
+    history = [f"{labels.get(q, f'{q:.0%}')} {length}" for q, length in quantiles.items()]
+    rows = [
+        ("users", f"{summary.users:,}"),
+        ("items", f"{summary.items:,}"),
+        ("interactions", f"{summary.interactions:,}"),
+        ("density", f"{summary.density:.3%}"),
+        ("days", f"{summary.first_day} to {summary.last_day}"),
+        ("exact duplicates, dropped", f"{summary.duplicates_dropped:,}"),
+        (
+            "items without title, dropped",
+            f"{summary.untitled_items:,} ({summary.untitled_interactions:,} interactions)",
+        ),
+        ("users with under 3 purchases, dropped", f"{summary.users_dropped:,}"),
+        (
+            "last two purchases on one day",
+            f"{summary.same_day_targets:,} users ({summary.same_day_targets / summary.users:.1%})",
+        ),
+        ("validation users", f"{summary.validation_users:,}"),
+        ("test history length", ", ".join(history)),
+        (
+            "titles shared by several items",
+            f"{summary.shared_titles:,} (borne by {summary.items_with_shared_title:,} items)",
+        ),
+        ("fingerprint", summary.fingerprint),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        right = heading in ("users", "items", "purchases")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[None]:
+    """Show what `bench.progress` reports in bytes as bars."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from bench.progress import listening
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def show(what: str, done: int, total: int, note: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what.removeprefix("download "), total=total or None)
+            bars.update(tasks[what], completed=done)
+
+        with listening(show):
+            yield

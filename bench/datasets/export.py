@@ -1,0 +1,190 @@
+"""A split as files for other programs: parquet tables, or a Hugging Face `DatasetDict`.
+
+The texts come from whoever writes prompts (see `PromptWriter`); this module only lays out columns:
+train has `reviewer_id, text`; validation and test have `reviewer_id, ptext, text, seen_asins, asin,
+asin_text`, where `ptext` is the prompt, `text` the prompt with the target's line.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bench.errors import DataError, Unavailable
+from bench.schema import Catalogue, Examples, Histories, Split
+
+
+class PromptWriter(Protocol):
+    """Turns items and histories into text; `genrec.serialize` is one."""
+
+    def item_texts(self, catalogue: Catalogue) -> list[str]:
+        """Give each item's line, in catalogue order."""
+        ...
+
+    def prompts(self, histories: Histories, texts: Sequence[str]) -> list[str]:
+        """Give one prompt a history."""
+        ...
+
+    def example_texts(self, examples: Examples, texts: Sequence[str]) -> list[str]:
+        """Give one text an example: its prompt and its target's line."""
+        ...
+
+    def training_texts(self, sequences: Histories, texts: Sequence[str]) -> list[str]:
+        """Give one text a sequence, whose last item is the target."""
+        ...
+
+
+def export_parquet(split: Split, writer: PromptWriter, folder: Path) -> None:
+    """Write train, validation, test and catalogue as parquet, and what they are as `dataset.json`."""
+    texts = writer.item_texts(split.catalogue)
+    with _new_folder(folder) as target:
+        for name, table in _tables(split, writer, texts).items():
+            _write(table, target / f"{name}.parquet")
+        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
+        _write_facts(split, target)
+
+
+def export_dataset_dict(split: Split, writer: PromptWriter, folder: Path) -> None:
+    """Write a `DatasetDict` (train, validation, test) by its `save_to_disk`; needs `datasets`."""
+    try:
+        from datasets import Dataset, DatasetDict
+    except ImportError:
+        raise Unavailable(
+            "writing a DatasetDict needs the package datasets: pip install 'genrec-bench[export]'"
+        ) from None
+    texts = writer.item_texts(split.catalogue)
+    tables = _tables(split, writer, texts)
+    with _new_folder(folder) as target:
+        DatasetDict({name: Dataset(table) for name, table in tables.items()}).save_to_disk(str(target))
+
+
+def export_for_submission(split: Split, writer: PromptWriter, folder: Path) -> None:
+    """Write what a model may see, and no test target.
+
+    `histories` (user_id, item_ids oldest first, prompt) is what to answer, one list a user; `train`
+    (user_id, item_ids) and `validation` (user_id, item_ids, target_id) are what to learn from.
+    """
+    import pyarrow as pa
+
+    texts = writer.item_texts(split.catalogue)
+    histories, validation = split.test.histories, split.validation
+    answer = {
+        "user_id": split.user_ids,
+        "item_ids": _id_lists(histories, split.catalogue),
+        "prompt": writer.prompts(histories, texts),
+    }
+    learn = {"user_id": split.user_ids, "item_ids": _id_lists(split.train, split.catalogue)}
+    choose = {
+        "user_id": _ids(split.user_ids, validation.histories.users),
+        "item_ids": _id_lists(validation.histories, split.catalogue),
+        "target_id": _ids(split.catalogue.item_ids, validation.targets),
+    }
+    with _new_folder(folder) as target:
+        for name, columns in (("histories", answer), ("train", learn), ("validation", choose)):
+            _write(pa.table(columns), target / f"{name}.parquet")
+        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
+        _write_facts(split, target)
+
+
+def _tables(split: Split, writer: PromptWriter, texts: Sequence[str]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    train = {
+        "reviewer_id": _ids(split.user_ids, split.train.users),
+        "text": writer.training_texts(split.train, texts),
+    }
+    return {
+        "train": pa.table(train),
+        "validation": _example_table(split, split.validation, writer, texts),
+        "test": _example_table(split, split.test, writer, texts),
+    }
+
+
+def _example_table(split: Split, examples: Examples, writer: PromptWriter, texts: Sequence[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "reviewer_id": _ids(split.user_ids, examples.histories.users),
+            "ptext": writer.prompts(examples.histories, texts),
+            "text": writer.example_texts(examples, texts),
+            "seen_asins": _id_lists(examples.histories, split.catalogue),
+            "asin": _ids(split.catalogue.item_ids, examples.targets),
+            "asin_text": _ids(texts, examples.targets),
+        }
+    )
+
+
+def _catalogue_table(catalogue: Catalogue, texts: Sequence[str]) -> Any:
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "item_id": catalogue.item_ids,
+            "title": catalogue.titles,
+            "brand": pa.array(catalogue.brands, pa.string()),
+            "categories": pa.array(catalogue.categories, pa.list_(pa.string())),
+            "price": pa.array(catalogue.prices, pa.float64()),
+            "text": texts,
+        }
+    )
+
+
+def _ids(names: Sequence[str], rows: np.ndarray) -> Any:
+    """Give the names of these rows as an arrow column."""
+    import pyarrow as pa
+
+    return pa.array(names, pa.string()).take(pa.array(rows))
+
+
+def _id_lists(histories: Histories, catalogue: Catalogue) -> Any:
+    """Give each history as a list of item ids, as an arrow column."""
+    import pyarrow as pa
+
+    offsets = pa.array(histories.indptr.astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, _ids(catalogue.item_ids, histories.items))
+
+
+def _write(table: Any, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, path, compression="zstd")
+
+
+def _write_facts(split: Split, folder: Path) -> None:
+    facts = {
+        "dataset": split.dataset,
+        "split": split.name,
+        "ties": split.ties,
+        "fingerprint": split.fingerprint,
+        "users": len(split.user_ids),
+        "items": len(split.catalogue),
+        "interactions": split.interactions,
+    }
+    (folder / "dataset.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder` if all goes well; an existing one is left alone."""
+    if folder.exists():
+        raise DataError(f"{folder} exists already; name a new folder")
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
