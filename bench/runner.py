@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.environment import describe_environment
 from bench.errors import BenchError
 from bench.measure import Meter, measure_latency
 from bench.metrics import check_rankings, evaluate
+from bench.progress import report
 from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
 from bench.registry import ModelEntry, create
 from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
@@ -62,15 +64,15 @@ def run(request: Request) -> Outcome:
     created = datetime.now(UTC)
     with Meter() as meter:
         meter.wall_seconds["load"] = request.load_seconds
-        with meter.stage("fit", energy=True):
+        with meter.stage("fit", energy=True), _shown("fit", 1):
             model.fit(data)
-        with meter.stage("recommend", energy=True):
+        with meter.stage("recommend", energy=True), _shown("recommend", len(split.test)):
             rankings = model.recommend(split.test.histories, request.depth)
         # read now: the single requests below must not change what the run reports
         details, generations = _own_report(model)
-        with meter.stage("latency"):
+        with meter.stage("latency"), _shown("latency", 1):
             latency = _latency(model, split, request.depth)
-        with meter.stage("score"):
+        with meter.stage("score"), _shown("score", 1):
             _check(rankings, request)
             metrics = evaluate(split, rankings)
             audits = audit(split, rankings)
@@ -91,6 +93,14 @@ def run(request: Request) -> Outcome:
     )
     path = store.write(record, split, rankings, generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
+
+
+@contextmanager
+def _shown(stage: str, total: int) -> Iterator[None]:
+    """Report a stage's start and end; what the model reports in between is its own."""
+    report(stage, 0, total)
+    yield
+    report(stage, total, total)
 
 
 def dataset_info(split: Split) -> DatasetInfo:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bench.records import VIEWS, Estimate, Record
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from bench.runner import Outcome
 
-WIDTH = 110
+WIDTH = 112
 _SHORT_VIEW = {"seen_kept": "kept", "seen_removed": "removed"}
 _TABLE_METRICS = ("recall@5", "ndcg@5", "mrr@5")
 _HEADINGS = ("Recall@5", "nDCG@5", "MRR@5")
@@ -28,7 +30,8 @@ class LiveLine:
     def __init__(self, name: str, capture: Any) -> None:
         self._name = name
         self._capture = capture
-        self._tty = sys.__stderr__ is not None and sys.__stderr__.isatty()
+        with self._uncaptured():  # under capture, nothing looks like a terminal
+            self._tty = sys.__stderr__ is not None and sys.__stderr__.isatty()
         self._begun: dict[str, float] = {}
         self._last = 0.0
 
@@ -47,21 +50,20 @@ class LiveLine:
         if not finished and (not self._tty or now - self._last < 0.1):
             return
         self._last = now
-        rate = f", {done / (now - begun):,.0f}/s" if now > begun and done else ""
-        line = f"{self._name}: {what} {done:,}/{total:,}{rate}{f', {note}' if note else ''}"
-        self._write(f"\r\x1b[K{line}" if self._tty else f"\n{line}")
+        seconds = now - begun
+        count = f" {done:,}/{total:,}" if total > 1 else ""
+        rate = f", {done / seconds:,.0f}/s" if total > 1 and done and seconds > 0 else ""
+        line = f"{self._name}: {what}{count}, {seconds:.1f} s{rate}{f', {note}' if note else ''}"
+        self._write(f"\r\x1b[K{line}" if self._tty else f"\n  {line}")
+
+    def _uncaptured(self) -> AbstractContextManager[Any]:
+        return self._capture.global_and_fixture_disabled() if self._capture else nullcontext()
 
     def _write(self, text: str) -> None:
-        def emit() -> None:
+        with self._uncaptured():
             if sys.__stderr__ is not None:
                 sys.__stderr__.write(text)
                 sys.__stderr__.flush()
-
-        if self._capture is None:
-            emit()
-            return
-        with self._capture.global_and_fixture_disabled():
-            emit()
 
 
 def results_table(outcomes: Sequence[Outcome]) -> str:
@@ -76,7 +78,7 @@ def results_table(outcomes: Sequence[Outcome]) -> str:
     )
     reported = _reported(first.name)
     if reported is not None:
-        parts.append(_render(reported))
+        parts.append(reported)
     parts.append("Records:\n" + "\n".join(f"  {outcome.path}" for outcome in outcomes))
     return "\n".join(parts)
 
@@ -108,19 +110,22 @@ def format_bytes(count: int | None) -> str:
 
 
 def _measured(records: Sequence[Record]) -> Table:
-    table = _table("model", "seen", *_HEADINGS, "wall s", "users/s", "peak RAM", "peak VRAM")
+    with_vram = any(record.cost.peak_vram_bytes for record in records)
+    headings = ["model", "seen", *_HEADINGS, "wall s", "users/s", "peak RAM"]
+    table = _table(*headings, *(["peak VRAM"] if with_vram else []))
     for record in records:
         cost = record.cost
-        vram = cost.peak_vram_bytes
+        own = [
+            f"{sum(cost.wall_seconds.values()):,.1f}",
+            f"{cost.users_per_second:,.0f}" if cost.users_per_second else "-",
+            format_bytes(cost.peak_rss_bytes),
+        ]
+        if with_vram:
+            vram = cost.peak_vram_bytes
+            own.append(format_bytes((vram.process or vram.reserved) if vram else None))
         for view in VIEWS:
             metrics = getattr(record.metrics, view) if record.metrics else {}
             first = view == VIEWS[0]
-            own = [
-                f"{sum(cost.wall_seconds.values()):,.1f}",
-                f"{cost.users_per_second:,.0f}" if cost.users_per_second else "-",
-                format_bytes(cost.peak_rss_bytes),
-                format_bytes((vram.process or vram.reserved) if vram else None),
-            ]
             table.add_row(
                 record.model.name if first else "",
                 _SHORT_VIEW[view],
@@ -130,25 +135,25 @@ def _measured(records: Sequence[Record]) -> Table:
     return table
 
 
-def _reported(dataset: str, limit: int = 8) -> Table | None:
-    rows = load_reported(dataset)
+def _reported(dataset: str, limit: int = 8) -> str | None:
+    """The first reported rows that have a figure at these cut-offs; protocols as numbered notes."""
+    rows = [row for row in load_reported(dataset) if set(_TABLE_METRICS) & set(row.metrics)]
     if not rows:
         return None
-    table = _table("reported elsewhere", *_HEADINGS, "source", "protocol")
-    table.title = "Not measured here, and not ranked with the rows above"
-    table.title_justify = "left"
+    table = _table("reported elsewhere, not ranked", *_HEADINGS, "source", "note")
+    notes: dict[str, int] = {}
     for row in rows[:limit]:
+        note = notes.setdefault(row.protocol.note, len(notes) + 1)
         figures = [row.metrics.get(metric) for metric in _TABLE_METRICS]
+        cells = ["-" if figure is None else f"{figure:.4f}" for figure in figures]
         table.add_row(
-            row.model,
-            *("-" if figure is None else f"{figure:.4f}" for figure in figures),
-            row.source,
-            row.protocol_note,
+            row.model, *cells, textwrap.shorten(row.source.title, 40, placeholder=" ..."), f"({note})"
         )
-    if len(rows) > limit:
-        table.caption = f"{len(rows) - limit} more rows: genrec-bench reported {dataset}"
-        table.caption_justify = "left"
-    return table
+    lines = [
+        textwrap.fill(f"({number}) {note}", WIDTH, subsequent_indent="    ") for note, number in notes.items()
+    ]
+    lines.append(f"All {len(load_reported(dataset))} rows, with sources: genrec-bench reported {dataset}\n")
+    return "\n".join([_render(table), *lines])
 
 
 def _table(*columns: str) -> Table:
@@ -156,11 +161,10 @@ def _table(*columns: str) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    words = {"model", "seen", "case", "what was compared", "reported elsewhere", "source", "protocol"}
+    figures = {*_HEADINGS, "wall s", "users/s", "peak RAM", "peak VRAM", "ratio"}
     for column in columns:
-        wraps = column in {"what was compared", "source", "protocol"}
-        justify: Any = "left" if column in words else "right"
-        table.add_column(column, justify=justify, no_wrap=not wraps)
+        justify: Any = "right" if column in figures else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "what was compared")
     return table
 
 
