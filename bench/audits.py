@@ -120,7 +120,8 @@ def _above_chance(real: float, chance: float, users: int) -> bool:
 def _permuted_targets(top: Rankings, targets: Int32Array, items: int, rng: np.random.Generator) -> Audit:
     """Rename the targets at random: recall must be what drawing items blindly gives, length / items."""
     expected = float((top != NO_ITEM).sum(axis=1).mean()) / max(items, 1) if len(top) else 0.0
-    found = np.array([_hits(top, rng.permutation(items)[targets]).mean() for _ in range(PERMUTATIONS)])
+    renamed = (rng.permutation(items).astype(np.int32)[targets] for _ in range(PERMUTATIONS))
+    found = np.array([_hits(top, others).mean() for others in renamed])
     value = float(found.mean())
     error = max(float(found.std(ddof=1)) / PERMUTATIONS**0.5, 1 / max(len(top) * PERMUTATIONS, 1))
     text = f"recall@{TOP} with permuted targets {value:.5f}, blind chance {expected:.5f}"

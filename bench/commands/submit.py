@@ -1,0 +1,108 @@
+"""`genrec-bench submit`: score a file of ranked lists or generated texts and keep it as a record."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bench.records import Record
+    from bench.submission import ModelCard
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `submit`."""
+    app.command()(submit)
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV, JSON lines, TREC run or ranx JSON run.")],
+    name: Annotated[str, typer.Option(help="Name of the model: letters, digits, '.', '_', '-'.")],
+    kind: Annotated[str, typer.Option(help="baseline, generative, sequential or hybrid.")],
+    dataset: Annotated[str, typer.Option(help="Data set that the lists are for.")] = "beauty2014",
+    ties: Annotated[str, typer.Option(help="Order of same-day purchases: file or shuffled:<seed>.")] = "file",
+    card: Annotated[Path | None, typer.Option(help="Model card, a YAML file.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="parquet, csv, jsonl, ranx-json or trec.")
+    ] = None,
+    texts: Annotated[bool, typer.Option("--texts", help="The file holds generated texts.")] = False,
+    list_rule: Annotated[
+        str, typer.Option(help="With --texts: published, by_likelihood or calrec.")
+    ] = "by_likelihood",
+    allow_partial: Annotated[
+        bool, typer.Option(help="Take lists for less than 99 % of users, marked.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and score, write nothing.")] = False,
+    declared_fit_seconds: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
+    declared_recommend_seconds: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
+    declared_peak_vram_gb: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
+    results: Annotated[
+        Path, typer.Option(envvar="GENREC_BENCH_RESULTS", help="Folder of the records.")
+    ] = Path("results"),
+    data_dir: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
+) -> None:
+    """Check a file made elsewhere, score it, and write a record that the board shows."""
+    from bench import store
+    from bench.splits import load_split
+    from bench.submission import Entry, ModelCard, build_record, known_lists, read_card, read_submission
+
+    declared = {
+        "fit_seconds": declared_fit_seconds,
+        "recommend_seconds": declared_recommend_seconds,
+        "peak_vram_gb": declared_peak_vram_gb,
+    }
+    model_card = _with_cost(ModelCard() if card is None else read_card(card), declared)
+    entry = Entry(name=name, kind=kind, card=model_card)
+    split = load_split(dataset, ties=ties, data_dir=data_dir)
+    submission = read_submission(
+        file, split, format_name=format_name, allow_partial=allow_partial, texts=texts, list_rule=list_rule
+    )
+    words = ["genrec-bench", "submit", file.name, "--dataset", dataset, "--name", name, "--kind", kind]
+    words += ["--ties", ties] + (["--card", card.name] if card else [])
+    words += (["--format", format_name] if format_name else []) + (
+        ["--allow-partial"] if allow_partial else []
+    )
+    words += ["--texts", "--list-rule", list_rule] if texts else []
+    known = known_lists(split, results, leave_out=name) if submission.report.ok else {}
+    record = build_record(submission, entry, split, command=shlex.join(words), known=known)
+    typer.echo(str(submission.report))
+    typer.echo(_summary(record))
+    if dry_run:
+        typer.echo("dry run: nothing was written")
+        return
+    path = store.write(record, split, submission.rankings, submission.generations, results)
+    typer.echo(f"record: {path}")
+    typer.echo("to publish it: commit the new files below results/ and open a pull request")
+
+
+def _with_cost(card: ModelCard, declared: dict[str, float | None]) -> ModelCard:
+    from pydantic import ValidationError
+
+    from bench.submission.card import DeclaredCost
+
+    given = {name: value for name, value in declared.items() if value is not None}
+    try:
+        cost = DeclaredCost.model_validate(card.cost.model_dump() | given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ConfigError(f"--declared-{fault['loc'][0]}: {fault['msg']}".replace("_", "-")) from None
+    return card.model_copy(update={"cost": cost})
+
+
+def _summary(record: Record) -> str:
+    assert record.metrics is not None
+    lines = []
+    for view, title in (("seen_kept", "seen items kept"), ("seen_removed", "seen items removed")):
+        metrics = getattr(record.metrics, view)
+        cells = []
+        for name in ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10"):
+            cell = metrics[name]
+            cells.append(f"{name} {cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]")
+        lines.append(f"{title}: " + "  ".join(cells))
+    lines += [f"{audit.verdict:>5}  {audit.name}: {audit.message}" for audit in record.audits]
+    return "\n".join(lines)

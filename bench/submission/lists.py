@@ -1,0 +1,243 @@
+"""Pieces of a file -> ranked lists of item rows, checked as they come, in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
+from bench.submission.report import MISSING_ALLOWED, Report, shown
+from bench.submission.rows import Fingerprint, Lists, Piece, Rows
+
+DEPTH = 50
+BUFFER_ROWS = 4_000_000
+"""Rows held before they are cut down to the best DEPTH a user."""
+
+
+class ListBuilder:
+    """Collects a submission's rows; `finish` gives the ranked lists and completes the report."""
+
+    def __init__(
+        self, split: Split, report: Report, *, depth: int = DEPTH, allow_partial: bool = False
+    ) -> None:
+        import pyarrow as pa
+
+        self._split, self._report = split, report
+        self._depth, self._allow_partial = depth, allow_partial
+        self._user_ids = pa.array(split.user_ids, pa.string())
+        self._item_ids = pa.array(split.catalogue.item_ids, pa.string())
+        users = len(split.user_ids)
+        self._seen = np.zeros(users, dtype=bool)
+        self._too_deep = np.zeros(users, dtype=bool)
+        self._reported: dict[str, BoolArray] = {}
+        self._last_user = -1
+        self._buffer: list[NDArray[Any]] = []
+        self._held = 0
+        self._place = "row" if report.format == "parquet" else "line"
+
+    def add(self, piece: Piece) -> None:
+        """Take the next piece of the file."""
+        if isinstance(piece, Fingerprint):
+            report_fingerprint(self._report, piece.value, self._split)
+        elif isinstance(piece, Lists):
+            self._add_lists(piece)
+        else:
+            self._add_rows(piece)
+
+    def finish(self) -> Rankings:
+        """Settle order, repeats and depth; report missing users; give (users, depth) item rows."""
+        rows = self._settle()
+        users, items = rows["user"], rows["item"]
+        rankings = np.full((len(self._seen), self._depth), NO_ITEM, dtype=np.int32)
+        position = _position(users)
+        rankings[users, position] = items
+        self._report.longest = max(self._report.longest, int(position.max(initial=-1)) + 1)
+        self._report_depth()
+        report_users(self._report, self._seen, self._split, allow_partial=self._allow_partial)
+        if self._report.rows == 0:
+            self._report.error("empty", "no recommended items at all", [self._report.file])
+        return rankings
+
+    def _add_rows(self, piece: Rows) -> None:
+        users = self._codes(piece.users, self._user_ids, "user", piece.lines)
+        items = self._codes(piece.items, self._item_ids, "item", piece.lines)
+        if piece.ranks is None and piece.scores is None:
+            starts = np.flatnonzero(np.diff(users, prepend=-2))
+            self._refuse_second_lists(users[starts], piece.lines[starts], continues=True)
+        self._seen[users[users >= 0]] = True
+        ranks = piece.ranks
+        if ranks is not None:
+            with np.errstate(invalid="ignore"):
+                wrong = ~np.isnan(ranks) & ((ranks < 0) | (ranks != np.floor(ranks)) | (ranks > 2**53))
+            self._report_rows("rank", "ranks that are no whole number from 0", wrong, piece.lines, ranks)
+        self._hold(users, items, ranks, piece.scores, piece.lines)
+
+    def _add_lists(self, piece: Lists) -> None:
+        owners = self._codes(piece.users, self._user_ids, "user", piece.lines)
+        self._refuse_second_lists(owners, piece.lines, continues=False)
+        self._seen[owners[owners >= 0]] = True
+        lines = np.repeat(piece.lines, piece.lengths)
+        items = self._codes(piece.items, self._item_ids, "item", lines)
+        starts = np.repeat(np.cumsum(piece.lengths) - piece.lengths, piece.lengths)
+        ranks = (np.arange(len(items)) - starts).astype(np.float64)
+        self._hold(np.repeat(owners, piece.lengths), items, ranks, piece.scores, lines)
+
+    def _codes(self, ids: Any, known: Any, what: str, lines: Int64Array) -> Int32Array:
+        """Row numbers of ids, -1 for those that the data set does not have, which are reported."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        values = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
+        codes: Int32Array = np.asarray(pc.fill_null(pc.index_in(values, value_set=known), -1), dtype=np.int32)
+        unknown = np.flatnonzero(codes < 0)
+        places = (f"{self._place} {lines[at]}: {shown(values[int(at)].as_py())}" for at in unknown)
+        self._report.error(f"unknown-{what}", f"{what}s that are not in the data set", places, len(unknown))
+        return codes
+
+    def _refuse_second_lists(self, owners: Int32Array, lines: Int64Array, *, continues: bool) -> None:
+        """Report lists of users who had one; `continues`: a piece may begin inside the last user's list."""
+        known = np.flatnonzero(owners >= 0)
+        if not len(known):
+            return
+        mine = owners[known]
+        again = self._seen[mine].copy()
+        again[np.setdiff1d(np.arange(len(mine)), np.unique(mine, return_index=True)[1])] = True
+        if continues and known[0] == 0 and self._last_user == mine[0]:
+            again[0] = False
+        self._last_user = int(mine[-1]) if known[-1] == len(owners) - 1 else -1
+        at = known[again]
+        places = (f"{self._place} {lines[i]}: user {shown(self._split.user_ids[owners[i]])}" for i in at)
+        self._report.error("repeated-user", "users with more than one list", places, len(at))
+
+    def _hold(
+        self,
+        users: Int32Array,
+        items: Int32Array,
+        ranks: FloatArray | None,
+        scores: FloatArray | None,
+        lines: Int64Array,
+    ) -> None:
+        """Keep the rows that can be used."""
+        self._report.rows += len(users)
+        usable = (users >= 0) & (items >= 0)
+        if scores is not None:
+            wrong = ~np.isfinite(scores)
+            self._report_rows("score", "scores that are NaN or infinite", wrong, lines, scores)
+            usable &= ~wrong
+        if ranks is not None:
+            wrong = ~np.isfinite(ranks)
+            self._report_rows("rank", "ranks that are no whole number from 0", wrong, lines, ranks)
+            usable &= ~wrong
+        rows = np.empty(int(usable.sum()), dtype=_ROW)
+        rows["user"], rows["item"], rows["line"] = users[usable], items[usable], lines[usable]
+        rows["score"] = np.nan if scores is None else scores[usable]
+        rows["ranked"] = ranks is not None
+        if ranks is not None:
+            rows["order"] = ranks[usable]
+        else:
+            rows["order"] = 0.0 if scores is None else -scores[usable]
+        self._buffer.append(rows)
+        self._held += len(rows)
+        if self._held > BUFFER_ROWS:
+            self._buffer = [self._settle()]
+            self._held = len(self._buffer[0])
+
+    def _settle(self) -> NDArray[Any]:
+        """Sort what is held, report what is wrong inside lists, keep the best `depth` a user."""
+        rows = np.concatenate(self._buffer) if self._buffer else np.empty(0, dtype=_ROW)
+        rows = rows[np.lexsort((rows["order"], rows["user"]))]
+        rows = self._without_repeats(rows)
+        follows = rows["user"][1:] == rows["user"][:-1]
+        tied = follows & (rows["order"][1:] == rows["order"][:-1])
+        worse = follows & rows["ranked"][1:] & (rows["score"][1:] > rows["score"][:-1])
+        what = "ranks given to several items of a user"
+        self._report_users("repeated-rank", what, rows[1:][tied & rows["ranked"][1:]])
+        self._report_users("rank-score", "ranks that disagree with scores", rows[1:][worse])
+        equal = rows[1:][tied & ~rows["ranked"][1:] & ~np.isnan(rows["score"][1:])]
+        self._report_users("equal-scores", "users with equal scores, kept in file order", equal, error=False)
+        position = _position(rows["user"])
+        deep = position >= self._depth
+        self._too_deep[rows["user"][deep]] = True
+        self._report.longest = max(self._report.longest, int(position.max(initial=-1)) + 1)
+        return rows[~deep]
+
+    def _without_repeats(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Report an item that stands twice in a list and keep its better place."""
+        pair = rows["user"].astype(np.int64) * len(self._item_ids) + rows["item"]
+        first = np.unique(pair, return_index=True)[1]
+        if len(first) == len(rows):
+            return rows
+        keep = np.zeros(len(rows), dtype=bool)
+        keep[first] = True
+        self._report_users("repeated-item", "lists that hold an item twice", rows[~keep], item=True)
+        return rows[keep]
+
+    def _report_rows(
+        self, kind: str, what: str, wrong: BoolArray, lines: Int64Array, values: FloatArray
+    ) -> None:
+        at = np.flatnonzero(wrong)
+        places = (f"{self._place} {lines[i]}: {values[i]:g}" for i in at)
+        self._report.error(kind, what, places, len(at))
+
+    def _report_users(
+        self, kind: str, what: str, rows: NDArray[Any], *, item: bool = False, error: bool = True
+    ) -> None:
+        """Report each user of these rows once, with the line of the first."""
+        done = self._reported.setdefault(kind, np.zeros(len(self._seen), dtype=bool))
+        users, first = np.unique(rows["user"], return_index=True)
+        fresh = first[~done[users]]
+        done[users] = True
+        places = (self._row_place(rows[at], item) for at in np.sort(fresh))
+        add = self._report.error if error else self._report.warn
+        add(kind, what, places, len(fresh))
+
+    def _row_place(self, row: Any, item: bool) -> str:
+        user = f"user {shown(self._split.user_ids[row['user']])}"
+        what = f" item {shown(self._split.catalogue.item_ids[row['item']])}" if item else ""
+        return f"{self._place} {row['line']}: {user}{what}"
+
+    def _report_depth(self) -> None:
+        users = np.flatnonzero(self._too_deep)
+        places = (f"user {shown(self._split.user_ids[at])}" for at in users)
+        what = f"lists longer than {self._depth}, cut to their best {self._depth}"
+        self._report.warn("depth", what, places, len(users))
+
+
+def report_fingerprint(report: Report, declared: str, split: Split) -> None:
+    """Compare the data that a file says it is for with the split."""
+    if declared.lower() != split.fingerprint:
+        place = f"{shown(declared, 70)} instead of {split.fingerprint}"
+        report.error("fingerprint", "made for other data than this data set and tie rule", [place])
+
+
+def report_users(report: Report, seen: BoolArray, split: Split, *, allow_partial: bool) -> None:
+    """Count users with a list; too many without one are an error unless `allow_partial`."""
+    missing = np.flatnonzero(~seen)
+    report.users, report.missing_users = len(seen) - len(missing), len(missing)
+    places = (shown(split.user_ids[at]) for at in missing)
+    if not report.too_many_missing or allow_partial:
+        report.warn("missing-user", "users without a list, counted as misses", places, len(missing))
+    else:
+        what = f"users without a list, over {MISSING_ALLOWED:.0%} of all (--allow-partial marks the row)"
+        report.error("missing-user", what, places, len(missing))
+
+
+_ROW = np.dtype(
+    [
+        ("user", np.int32),
+        ("item", np.int32),
+        ("order", np.float64),
+        ("score", np.float64),
+        ("line", np.int64),
+        ("ranked", np.bool_),
+    ]
+)
+
+
+def _position(users: Int32Array) -> Int64Array:
+    """Place of each row among its user's, from 0; rows are grouped by user."""
+    starts = np.flatnonzero(np.diff(users, prepend=-1)) if len(users) else np.empty(0, dtype=np.int64)
+    lengths = np.diff(np.append(starts, len(users)))
+    return np.arange(len(users)) - np.repeat(starts, lengths)

@@ -1,0 +1,201 @@
+"""A submitted file -> checked lists -> a scored record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from bench.audits import audit
+from bench.environment import describe_environment
+from bench.errors import ConfigError, RecordError, unknown_name
+from bench.metrics import evaluate
+from bench.records import NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record
+from bench.registry import MODELS
+from bench.runner import dataset_info
+from bench.schema import Generations, Rankings, Split
+from bench.store import file_sha256, load_records, read_lists
+from bench.submission.card import DeclaredCost, ModelCard
+from bench.submission.formats import reader_of
+from bench.submission.lists import DEPTH, ListBuilder, report_fingerprint, report_users
+from bench.submission.report import Report, SubmissionError
+from bench.submission.texts import Retrieved, read_texts
+
+KINDS: tuple[str, ...] = tuple(kind for kind in get_args(Kind) if kind != "cost-only")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A file that was read: its report and, if it is sound, its lists."""
+
+    report: Report
+    file_sha256: str
+    rankings: Rankings | None = None
+    """(users, 50) item rows, or None where the report holds errors."""
+    generations: Generations | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the submitter says of the model."""
+
+    name: str
+    kind: str
+    card: ModelCard = field(default_factory=ModelCard)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise ConfigError(
+                f"model name {self.name[:80]!r} is not allowed: 1 to 64 lower-case letters, "
+                "digits, '.', '_', '-', with a letter or digit at both ends"
+            )
+        if ".." in self.name:
+            raise ConfigError(f"model name '{self.name}' is not allowed: two dots in a row")
+        if self.name in MODELS:
+            raise ConfigError(f"model name '{self.name}' belongs to a model of this harness; choose another")
+        if self.kind not in KINDS:
+            raise unknown_name("kind", self.kind, KINDS)
+
+
+def read_submission(
+    path: Path,
+    split: Split,
+    *,
+    format_name: str | None = None,
+    allow_partial: bool = False,
+    texts: bool = False,
+    list_rule: str = "by_likelihood",
+) -> Submission:
+    """Read and check a file of ranked lists (or, with `texts`, of generated texts).
+
+    Everything found is in the report, also what stopped the reading; nothing is raised for bad content.
+    """
+    report = Report(file=path.name)
+    read: Retrieved | None = None
+    rankings: Rankings | None = None
+    digest = ""
+    try:
+        if texts:
+            report.format = "texts"
+            read = read_texts(path, split, report, list_rule=list_rule, depth=DEPTH)
+            if read is not None:
+                seen = np.isin(np.arange(len(split.user_ids)), read.generations.users)
+                report_users(report, seen, split, allow_partial=allow_partial)
+                rankings = read.rankings
+        else:
+            report.format, reader = reader_of(path, format_name)
+            builder = ListBuilder(split, report, allow_partial=allow_partial)
+            for piece in reader(path, report):
+                builder.add(piece)
+            rankings = builder.finish()
+        digest = file_sha256(path)
+    except SubmissionError as error:
+        report.error("file", "the file cannot be read", [str(error)])
+    return Submission(
+        report=report,
+        file_sha256=digest,
+        rankings=rankings if report.ok else None,
+        generations=read.generations if read else None,
+        details=read.details if read else {},
+    )
+
+
+def build_record(
+    submission: Submission,
+    entry: Entry,
+    split: Split,
+    *,
+    command: str,
+    known: Mapping[str, Rankings] | None = None,
+) -> Record:
+    """Score checked lists and put everything known about them in a record; writes nothing.
+
+    Raises SubmissionError with the whole report if the file was not sound.
+    """
+    report, card = submission.report, entry.card
+    if card.fingerprint is not None:
+        report_fingerprint(report, card.fingerprint, split)
+    if submission.rankings is None or not report.ok:
+        raise SubmissionError(str(report))
+    return Record(
+        status="partial" if report.too_many_missing else "complete",
+        source="submission",
+        created=datetime.now(UTC),
+        command=command,
+        seed=card.seeds[0] if card.seeds else 0,
+        depth=DEPTH,
+        dataset=dataset_info(split),
+        model=_model_info(entry),
+        metrics=evaluate(split, submission.rankings),
+        cost=_declared(card.cost),
+        environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
+        details={**submission.details, "submission": _origin(submission)},
+        audits=audit(split, submission.rankings, known),
+        card=card.model_dump(mode="json", exclude_defaults=True),
+    )
+
+
+def known_lists(split: Split, results_dir: Path, *, leave_out: str, limit: int = 30) -> dict[str, Rankings]:
+    """Read the lists of the newest record of each other model on the same data, for the audits."""
+    known: dict[str, Rankings] = {}
+    for stored in load_records(results_dir).valid():
+        name = stored.record.model.name
+        same_data = stored.record.dataset.fingerprint == split.fingerprint
+        if not same_data or name == leave_out or name in known or stored.record.lists_sha256 is None:
+            continue
+        try:
+            known[name] = read_lists(stored, split)
+        except RecordError:
+            continue
+        if len(known) == limit:
+            break
+    return known
+
+
+def _model_info(entry: Entry) -> ModelInfo:
+    card = entry.card
+    parameters: dict[str, Any] = {} if card.parameters is None else {"parameters": card.parameters}
+    if card.base_model:
+        parameters["base_model"] = card.base_model
+    return ModelInfo(
+        name=entry.name,
+        kind=entry.kind,
+        parameters=parameters,
+        display_name=card.display_name or entry.name,
+        authors=card.authors,
+        link=card.link,
+    )
+
+
+def _declared(cost: DeclaredCost) -> Cost:
+    stages = {"fit": cost.fit_seconds, "recommend": cost.recommend_seconds}
+    vram = None if cost.peak_vram_gb is None else PeakVram(process=round(cost.peak_vram_gb * 1e9))
+    return Cost(
+        wall_seconds={name: seconds for name, seconds in stages.items() if seconds is not None},
+        users_per_second=cost.users_per_second,
+        peak_rss_bytes=None if cost.peak_ram_gb is None else round(cost.peak_ram_gb * 1e9),
+        peak_vram_bytes=vram,
+        energy_joules=None if cost.energy_kwh is None else cost.energy_kwh * 3.6e6,
+        source="declared",
+    )
+
+
+def _origin(submission: Submission) -> dict[str, Any]:
+    """Say where the lists came from, for the record."""
+    report = submission.report
+    return {
+        "file": report.file,
+        "file_sha256": submission.file_sha256,
+        "format": report.format,
+        "users": report.users,
+        "missing_users": report.missing_users,
+        "items": report.rows,
+        "longest_list": report.longest,
+        "warnings": report.warnings,
+    }

@@ -1,0 +1,200 @@
+"""Text tables: CSV and TSV (RecTools' and RecBole's among them) and TREC runs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from bench.schema import FloatArray, Int64Array
+from bench.submission.report import Report, SubmissionError, shown
+from bench.submission.rows import (
+    ITEM_NAMES,
+    LIST_NAMES,
+    RANK_NAMES,
+    SCORE_NAMES,
+    USER_NAMES,
+    Fingerprint,
+    Lists,
+    Piece,
+    Rows,
+    find_column,
+)
+from bench.submission.source import Block, read_blocks
+
+Fields = tuple[list[list[str]], Int64Array]
+"""Rows of fields, and the line of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """Where the columns of a delimited table stand."""
+
+    delimiter: str
+    width: int
+    user: int
+    item: int
+    is_list: bool
+    rank: int | None
+    score: int | None
+
+
+def read_header(line: str, name: str, number: int = 1) -> Header:
+    """Find the columns; RecBole's typed names ('user_id:token') and an index column are understood."""
+    delimiter = next((mark for mark in ("\t", ";") if mark in line), ",")
+    try:
+        names = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise SubmissionError(f"'{name}', line {number}: {error}") from None
+    user, item, items = (find_column(names, wanted) for wanted in (USER_NAMES, ITEM_NAMES, LIST_NAMES))
+    if user is None or (item is None and items is None):
+        raise SubmissionError(
+            f"'{name}', line {number}: the header {shown(line, 80)} needs the columns user_id and item_id "
+            "(with rank or score), or user_id and item_ids"
+        )
+    is_list = item is None
+    column = items if item is None else item
+    assert column is not None
+    return Header(
+        delimiter=delimiter,
+        width=len(names),
+        user=user,
+        item=column,
+        is_list=is_list,
+        rank=None if is_list else find_column(names, RANK_NAMES),
+        score=None if is_list else find_column(names, SCORE_NAMES),
+    )
+
+
+def read_delimited(path: Path, report: Report) -> Iterator[Piece]:
+    """Read CSV or TSV: one row an item, or one row a user with the items separated by spaces."""
+    header: Header | None = None
+    for block in read_blocks(path):
+        start = 0
+        if header is None:
+            start, declared = _leading_comments(block)
+            yield from declared
+            if start == len(block.lines):
+                continue
+            header = read_header(block.lines[start], path.name, block.first_line + start)
+            start += 1
+        rows, lines = _split_delimited(block.lines[start:], block.first_line + start, header, report)
+        if rows:
+            yield (_lists if header.is_list else _rows)(rows, lines, header, report)
+    if header is None:
+        raise SubmissionError(f"'{path.name}' holds no header and no rows")
+
+
+def read_trec(path: Path, report: Report) -> Iterator[Piece]:
+    """Read a TREC run: user, Q0, item, rank, score, tag, separated by white space."""
+    first = True
+    for block in read_blocks(path):
+        start = 0
+        if first:
+            start, declared = _leading_comments(block)
+            yield from declared
+            first = start == len(block.lines)
+        split = [line.split(None, 5) for line in block.lines[start:]]
+        rows, lines = _keep_width(split, block.first_line + start, 6, report)
+        if rows:
+            users, _, items, ranks, scores, _ = zip(*rows, strict=True)
+            yield Rows(
+                users=users,
+                items=items,
+                ranks=_numbers(ranks, lines, "rank", report),
+                scores=_numbers(scores, lines, "score", report),
+                lines=lines,
+            )
+
+
+def _leading_comments(block: Block) -> tuple[int, list[Fingerprint]]:
+    """Skip blank lines and '#' lines at the start; '# fingerprint: <hex>' names the data."""
+    declared: list[Fingerprint] = []
+    for position, line in enumerate(block.lines):
+        if line.startswith("#"):
+            key, _, value = line.lstrip("# ").partition(":")
+            if key.strip().lower() == "fingerprint":
+                declared.append(Fingerprint(value=value.strip()))
+        elif line.strip():
+            return position, declared
+    return len(block.lines), declared
+
+
+def _split_delimited(lines: list[str], first: int, header: Header, report: Report) -> Fields:
+    try:
+        rows = list(csv.reader(lines, delimiter=header.delimiter, strict=True))
+    except csv.Error:
+        rows = []
+    if len(rows) != len(lines):
+        rows = [_split_one(line, first + at, header.delimiter, report) for at, line in enumerate(lines)]
+    return _keep_width(rows, first, header.width, report)
+
+
+def _split_one(line: str, number: int, delimiter: str, report: Report) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        report.error("unreadable", "rows that cannot be split into fields", [f"line {number}: {error}"])
+        return []
+
+
+def _keep_width(rows: list[list[str]], first: int, width: int, report: Report) -> Fields:
+    """Drop blank lines; report and drop rows with another number of fields."""
+    numbers = np.arange(first, first + len(rows), dtype=np.int64)
+    widths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    if (widths == width).all():
+        return rows, numbers
+    wrong = np.flatnonzero((widths != width) & (widths != 0))
+    places = (f"line {numbers[at]}: {widths[at]} instead of {width}" for at in wrong)
+    report.error("fields", "rows with another number of fields", places, len(wrong))
+    right = np.flatnonzero(widths == width)
+    return [rows[at] for at in right], numbers[right]
+
+
+def _rows(rows: list[list[str]], lines: Int64Array, header: Header, report: Report) -> Rows:
+    columns = list(zip(*rows, strict=True))
+
+    def numbers(column: int | None, what: str) -> FloatArray | None:
+        return None if column is None else _numbers(columns[column], lines, what, report)
+
+    return Rows(
+        users=columns[header.user],
+        items=columns[header.item],
+        ranks=numbers(header.rank, "rank"),
+        scores=numbers(header.score, "score"),
+        lines=lines,
+    )
+
+
+def _lists(rows: list[list[str]], lines: Int64Array, header: Header, report: Report) -> Lists:
+    lists = [row[header.item].split() for row in rows]
+    return Lists(
+        users=[row[header.user] for row in rows],
+        lengths=np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)),
+        items=list(chain.from_iterable(lists)),
+        scores=None,
+        lines=lines,
+    )
+
+
+def _numbers(texts: tuple[str, ...], lines: Int64Array, what: str, report: Report) -> FloatArray:
+    """Parse a column of numbers; what is none becomes NaN and is reported."""
+    try:
+        return np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+    except ValueError:
+        values = np.array([_number(text) for text in texts])
+    wrong = [at for at, text in enumerate(texts) if np.isnan(values[at]) and text.strip().lower() != "nan"]
+    places = (f"line {lines[at]}: {shown(texts[at])}" for at in wrong)
+    report.error(f"{what}-text", f"fields that are no {what}", places, len(wrong))
+    return values
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
