@@ -114,9 +114,10 @@ class BM25Index:
         """Group queries by their common tokens; give each group's rows and (documents,) background."""
         held = counts[:, self.common_tokens].toarray()
         profiles, group = np.unique(held, axis=0, return_inverse=True)
-        members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-        for profile, rows in zip(profiles, members, strict=True):
-            yield rows, profile @ self.common
+        order = np.argsort(group, kind="stable")
+        sizes = np.bincount(group, minlength=len(profiles))
+        for profile, stop, size in zip(profiles, np.cumsum(sizes), sizes, strict=True):
+            yield order[stop - size : stop], profile @ self.common
 
     def _best_keys(self, counts: Any, background: FloatArray, depth: int) -> Int64Array:
         """Give the (queries, depth) best keys of queries that share one background."""
