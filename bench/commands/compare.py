@@ -1,0 +1,60 @@
+"""`genrec-bench compare`: which of these models is better, as far as the data can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `compare`."""
+    app.command()(compare)
+
+
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more: a model's name (its newest valid record), a record's id or its file."
+        ),
+    ],
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set, if the names were measured on several.")
+    ] = None,
+    ties: Annotated[
+        str | None, typer.Option(help="Tie rule of the split: file (default) or shuffled:<seed>.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="recall, ndcg or mrr at a cut-off, e.g. recall@10.")] = "ndcg@5",
+    view: Annotated[str, typer.Option(help="seen_removed or seen_kept.")] = "seen_removed",
+    seeds: Annotated[bool, typer.Option("--seeds", help="Combine all seeds of a named model.")] = False,
+    resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Draws of each test.")] = 10_000,
+    results: Annotated[
+        Path, typer.Option("--results", envvar="GENREC_BENCH_RESULTS", help="Folder of the records.")
+    ] = Path("results"),
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX (booktabs).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")] = False,
+) -> None:
+    """Compare models user by user: paired differences, verdicts, tie groups."""
+    from bench import comparison, comparison_text
+    from bench.contenders import find_contenders
+    from bench.errors import ConfigError, RecordError, unknown_name
+    from bench.records import VIEWS
+
+    if markdown + latex + as_json > 1:
+        raise ConfigError("choose one of --markdown, --latex and --json")
+    if view not in VIEWS:
+        raise unknown_name("view", view, VIEWS)
+    if not results.is_dir():
+        raise RecordError(f"there is no results folder '{results}'; give one with --results")
+    contenders = find_contenders(models, results, dataset=dataset, ties=ties, all_seeds=seeds)
+    found = comparison.compare(contenders, metric=metric, view=view, resamples=resamples)
+    formats = {
+        comparison_text.as_markdown: markdown,
+        comparison_text.as_latex: latex,
+        comparison_text.as_json: as_json,
+    }
+    render = next((render for render, chosen in formats.items() if chosen), comparison_text.as_text)
+    typer.echo(render(found))

@@ -1,0 +1,121 @@
+"""From what a user types - a model's name, a record's id or file - to models that can be compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.comparison import Contender
+from bench.errors import ConfigError, RecordError, unknown_name
+from bench.store import StoredRecord, find_record, load_record, load_records
+from bench.target_ranks import read_ranks
+
+
+def load_contender(stored: Sequence[StoredRecord], label: str | None = None) -> Contender:
+    """Read the ranks of one model's records (one, or one a seed); RecordError if a file is damaged."""
+    return Contender(
+        label=label or stored[0].record.model.name,
+        records=tuple(one.record for one in stored),
+        ranks=tuple(read_ranks(one) for one in stored),
+    )
+
+
+def find_contenders(
+    references: Sequence[str],
+    results_dir: Path,
+    *,
+    dataset: str | None = None,
+    ties: str | None = None,
+    all_seeds: bool = False,
+) -> list[Contender]:
+    """Find the models to compare.
+
+    A reference is the name of a model (its newest valid record), a record's id or the start of its
+    file name, or the path of a record's JSON. Names are looked up on one and the same data: that of
+    the records given by id or path, else `dataset`, else the one data set on which all were measured,
+    ties "file" unless said otherwise. With `all_seeds`, a name stands for the newest record of each
+    seed that has the newest record's parameters.
+    """
+    loaded = load_records(results_dir)
+    valid = [stored for stored in loaded.valid() if stored.record.metrics is not None]
+    known = {stored.record.model.name for stored in valid}
+    listed = {stored.record.model.name for stored in loaded.records}
+    for ref in references:
+        if ref in listed - known:
+            raise RecordError(f"'{ref}' has no valid record with quality: all are cost-only or withdrawn")
+    given = {ref: _record(ref, results_dir, known) for ref in references if ref not in known}
+    for stored in given.values():
+        data = stored.record.dataset
+        if dataset not in (None, data.name) or ties not in (None, data.ties):
+            raise ConfigError(
+                f"{stored.id} was measured on {data.name}, ties {data.ties}, not on what was asked"
+            )
+    names = [ref for ref in references if ref in known]
+    if given:
+        fingerprint = next(iter(given.values())).record.dataset.fingerprint
+    else:
+        fingerprint = _common_data(names, valid, dataset, ties or "file")
+    found = []
+    for ref in references:
+        own = [
+            one
+            for one in valid
+            if (one.record.model.name, one.record.dataset.fingerprint) == (ref, fingerprint)
+        ]
+        if ref not in given and not own:
+            raise _nothing_in_common(names, valid)
+        found.append([given[ref]] if ref in given else _newest_of_each_seed(own) if all_seeds else own[:1])
+    counts = Counter(stored[0].record.model.name for stored in found)
+    return [
+        load_contender(one, None if counts[one[0].record.model.name] == 1 else one[0].id) for one in found
+    ]
+
+
+def _record(reference: str, results_dir: Path, known: set[str]) -> StoredRecord:
+    path = Path(reference).expanduser()
+    if path.suffix == ".json" and path.is_file():
+        stored = load_record(path)
+    elif "/" in reference or reference[:1].isdigit():
+        stored = find_record(results_dir, reference)
+    else:
+        raise unknown_name(f"model with a record in {results_dir}", reference, known)
+    if stored.invalid is not None:
+        raise RecordError(
+            f"{stored.id} was withdrawn on {stored.invalid.date:%Y-%m-%d}: {stored.invalid.reason}"
+        )
+    return stored
+
+
+def _common_data(names: Sequence[str], valid: Sequence[StoredRecord], dataset: str | None, ties: str) -> str:
+    """Give the fingerprint of the data on which all of `names` were measured, newest record first."""
+    measured: dict[tuple[str, str], set[str]] = {}
+    for stored in valid:
+        data = stored.record.dataset
+        if data.ties == ties and dataset in (None, data.name):
+            measured.setdefault((data.name, data.fingerprint), set()).add(stored.record.model.name)
+    common = [key for key, models in measured.items() if models.issuperset(names)]
+    if not common:
+        raise _nothing_in_common(names, valid)
+    datasets = sorted({name for name, _ in common})
+    if len(datasets) > 1:
+        raise ConfigError(f"these models were measured on {', '.join(datasets)}; choose one with --dataset")
+    return common[0][1]
+
+
+def _nothing_in_common(names: Sequence[str], valid: Sequence[StoredRecord]) -> RecordError:
+    places = {
+        (stored.record.model.name, stored.record.dataset.name, stored.record.dataset.ties) for stored in valid
+    }
+    lines = [f"{name} on {dataset}, ties {ties}" for name, dataset, ties in sorted(places) if name in names]
+    return RecordError(f"the data asked for has no valid record of each model; there are: {'; '.join(lines)}")
+
+
+def _newest_of_each_seed(own: Sequence[StoredRecord]) -> list[StoredRecord]:
+    """Keep one record a seed, of the newest record's parameters (input: newest first)."""
+    parameters = own[0].record.model.parameters
+    by_seed: dict[int, StoredRecord] = {}
+    for stored in own:
+        if stored.record.model.parameters == parameters:
+            by_seed.setdefault(stored.record.seed, stored)
+    return [by_seed[seed] for seed in sorted(by_seed)]

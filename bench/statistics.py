@@ -1,0 +1,239 @@
+"""Is a difference real? Verdicts on models from what each of their users got.
+
+A model is an array of outcomes, (users,) or (seeds, users): the metric of each user, in the same
+order of users for every model. All functions are pure; randomness comes from the Generator given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.bootstrap import CONFIDENCE, Interval, percentile_bounds
+from bench.schema import BoolArray, FloatArray
+
+RESAMPLES = 10_000
+ALPHA = 0.05
+CELLS = 2_000_000
+"""Largest scratch table, in cells, that a step works on at once."""
+_SAME = 1e-9
+"""Sums of outcomes closer than this are one value that was added up in another order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """First model minus second model, user by user."""
+
+    difference: Interval
+    """Mean over users, with its bootstrap interval (not corrected for several comparisons)."""
+    p_value: float
+    adjusted_p: float
+    """Holm-corrected over the family of comparisons that was asked for together."""
+    won: int
+    """Users for whom the first model did better."""
+    lost: int
+    tied: int
+    detectable: float
+    """Smallest difference that a test at 0.05 finds with power 0.8, see `detectable_difference`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a model stands among others, as far as the data can tell."""
+
+    best_rank: int
+    """1 + the number of models that are significantly better."""
+    worst_rank: int
+    """Number of models - the number of those that are significantly worse."""
+    groups: tuple[int, ...]
+    """Tie groups it belongs to, numbered from 0, the group of the best model first."""
+
+
+def mean_intervals(
+    models: Sequence[FloatArray],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> list[Interval]:
+    """Give each model's mean with its percentile bootstrap interval; all models share the resamples."""
+    drawn = bootstrap_means(models, rng, resamples)
+    low, high = percentile_bounds(drawn, confidence)
+    return [
+        Interval(value=float(np.mean(model)), low=float(bottom), high=float(top))
+        for model, bottom, top in zip(models, low, high, strict=True)
+    ]
+
+
+def paired_differences(
+    models: Sequence[FloatArray],
+    pairs: Sequence[tuple[int, int]],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> list[PairedDifference]:
+    """Compare pairs of models over the same users; p-values are Holm-corrected over all pairs.
+
+    The test is the paired randomisation test of equal means (Smucker, Allan & Carterette 2007): under
+    the null hypothesis each user's two outcomes may be swapped. Where a model of the pair has several
+    seeds, swapping users would ignore how much seeds differ, so the p-value is the two-level
+    bootstrap's share of resamples on the other side of 0, doubled. Both count the observed data as one
+    draw, so that no p-value is 0 (Phipson & Smyth 2010).
+    """
+    by_user = [np.atleast_2d(model).mean(axis=0) for model in models]
+    drawn = bootstrap_means(models, rng, resamples)
+    flipped = _flipped_sums(np.stack(by_user), rng, resamples)
+    p_values, found = [], []
+    for first, second in pairs:
+        differences = by_user[first] - by_user[second]
+        samples = drawn[:, first] - drawn[:, second]
+        if models[first].ndim == models[second].ndim == 1:
+            p_values.append(_share_at_least(flipped[:, first] - flipped[:, second], differences.sum()))
+        else:
+            p_values.append(_share_beyond_zero(samples))
+        low, high = percentile_bounds(samples, confidence)
+        found.append(
+            (differences, Interval(value=float(differences.mean()), low=float(low), high=float(high)))
+        )
+    return [
+        PairedDifference(
+            difference=interval,
+            p_value=p_value,
+            adjusted_p=float(adjusted),
+            won=int((differences > _SAME).sum()),
+            lost=int((differences < -_SAME).sum()),
+            tied=int((np.abs(differences) <= _SAME).sum()),
+            detectable=detectable_difference(differences),
+        )
+        for (differences, interval), p_value, adjusted in zip(found, p_values, holm(p_values), strict=True)
+    ]
+
+
+def bootstrap_means(models: Sequence[FloatArray], rng: np.random.Generator, resamples: int) -> FloatArray:
+    """Draw bootstrap means, (resamples, models), every model over the same resampled users.
+
+    A model of several seeds is resampled on two levels: users as for all models, and, in each
+    resample, as many of its seeds with replacement (the pigeonhole bootstrap, Owen 2007). With few
+    seeds that understates their spread, by a factor of (seeds - 1) / seeds in the variance.
+    """
+    rows = np.concatenate([np.atleast_2d(model) for model in models])
+    drawn = _resampled_means(rows, rng, resamples)
+    means = np.empty((resamples, len(models)))
+    start = 0
+    for column, model in enumerate(models):
+        seeds = len(np.atleast_2d(model))
+        chosen = start + rng.integers(seeds, size=(resamples, seeds))
+        means[:, column] = np.take_along_axis(drawn, chosen, axis=1).mean(axis=1)
+        start += seeds
+    return means
+
+
+def holm(p_values: Sequence[float]) -> FloatArray:
+    """Correct p-values for being several (Holm 1979): controls the family-wise error rate."""
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    steps = given[order] * np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def standings(means: Sequence[float], different: BoolArray) -> list[Standing]:
+    """Give rank intervals and tie groups from the means and which pairs differ significantly.
+
+    `different` (models, models) is symmetric. A tie group is a largest possible set of models no two
+    of which differ; a model can be in several (the "compact letter display" of Piepho 2004).
+    """
+    order = sorted(range(len(means)), key=lambda model: (-means[model], model))
+    place = {model: position for position, model in enumerate(order)}
+    groups = sorted(_undivided_groups(different), key=lambda group: sorted(place[model] for model in group))
+    value = np.asarray(means)
+    return [
+        Standing(
+            best_rank=1 + int((different[model] & (value > value[model])).sum()),
+            worst_rank=len(means) - int((different[model] & (value < value[model])).sum()),
+            groups=tuple(number for number, group in enumerate(groups) if model in group),
+        )
+        for model in range(len(means))
+    ]
+
+
+def detectable_difference(differences: FloatArray, *, power: float = 0.8, alpha: float = ALPHA) -> float:
+    """Smallest true mean difference that a two-sided paired test would find with this power.
+
+    (z[1 - alpha / 2] + z[power]) s / sqrt(n), s the standard deviation of the users' differences
+    (Sakai 2016 for IR; Cohen 1988): what this many users can tell apart.
+    """
+    if len(differences) < 2:
+        return float("inf")
+    normal = NormalDist()
+    factor = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
+    return factor * float(differences.std(ddof=1)) / float(np.sqrt(len(differences)))
+
+
+def _resampled_means(rows: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:
+    """Draw bootstrap means of each row of outcomes (rows, users): (resamples, rows).
+
+    Users whom every row missed add nothing, so only the draws that land on the others are made.
+    """
+    users = rows.shape[1]
+    values = rows[:, rows.any(axis=0)].T
+    sums = np.zeros((resamples, len(rows)))
+    landed = rng.binomial(users, len(values) / users, size=resamples)
+    for part in _chunks(resamples, len(values)):
+        sizes = landed[part]
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        picked = rng.integers(max(1, len(values)), size=len(owners))
+        counts = np.bincount(owners * len(values) + picked, minlength=len(sizes) * len(values))
+        sums[part] = counts.reshape(len(sizes), len(values)).astype(np.float64) @ values
+    means: FloatArray = sums / users
+    return means
+
+
+def _flipped_sums(rows: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:
+    """Sum each row of outcomes (rows, users) under random signs of the users: (resamples, rows).
+
+    The difference of two rows' sums is the sum of their differences with the same signs, which is
+    the randomisation test's draw; so one table of signs serves all pairs.
+    """
+    values = rows[:, rows.any(axis=0)].T
+    sums = np.zeros((resamples, len(rows)))
+    width = -(-len(values) // 8)
+    for part in _chunks(resamples, len(values)):
+        size = part.stop - part.start
+        drawn = np.frombuffer(rng.bytes(size * width), dtype=np.uint8).reshape(size, width)
+        bits: NDArray[np.uint8] = np.unpackbits(drawn, axis=1, count=len(values))
+        sums[part] = 2.0 * (bits.astype(np.float64) @ values) - values.sum(axis=0)
+    return sums
+
+
+def _share_at_least(sums: FloatArray, observed: float) -> float:
+    return (1 + int((np.abs(sums) >= abs(observed) - _SAME).sum())) / (len(sums) + 1)
+
+
+def _share_beyond_zero(samples: FloatArray) -> float:
+    smaller = min(int((samples <= 0).sum()), int((samples >= 0).sum()))
+    return min(1.0, 2 * (1 + smaller) / (len(samples) + 1))
+
+
+def _undivided_groups(different: BoolArray) -> list[frozenset[int]]:
+    """Split the set of all models at each significant pair; drop groups inside others."""
+    groups = {frozenset(range(len(different)))}
+    for first, second in np.argwhere(np.triu(different, 1)).tolist():
+        divided = {group for group in groups if first in group and second in group}
+        groups -= divided
+        parts = {group - {model} for group in divided for model in (first, second)}
+        others = groups | parts
+        groups |= {part for part in parts if not any(part < other for other in others)}
+    return list(groups)
+
+
+def _chunks(resamples: int, cells_per_resample: int) -> Iterator[slice]:
+    step = max(1, CELLS // max(1, cells_per_resample))
+    for start in range(0, resamples, step):
+        yield slice(start, min(start + step, resamples))
