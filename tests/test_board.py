@@ -1,0 +1,115 @@
+"""Standings of a whole board, and the Pareto front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from record_factory import write_cost_only, write_record
+from scipy import stats
+
+from bench.board import board_standings, paired_z_test, significant_pairs
+from bench.comparison import Contender, compare
+from bench.contenders import load_contender
+from bench.errors import RecordError
+from bench.pareto import gap_to_better, pareto_front
+from bench.schema import Split
+from bench.store import load_record
+
+
+def contender(folder: Path, split: Split, name: str, skill: float, seed: int = 0) -> Contender:
+    return load_contender([load_record(write_record(folder, split, name, skill=skill, seed=seed))])
+
+
+def test_the_z_test_is_the_paired_t_test_of_many_users() -> None:
+    rng = np.random.default_rng(0)
+    outcomes = rng.random((4, 5000)) < np.array([[0.05], [0.06], [0.08], [0.06]])
+    p_values = paired_z_test(outcomes.astype(float))
+    for first in range(4):
+        for second in range(4):
+            if first != second:
+                expected = stats.ttest_rel(outcomes[first].astype(float), outcomes[second].astype(float))
+                assert p_values[first, second] == pytest.approx(expected.pvalue, abs=2e-4)
+            else:
+                assert p_values[first, first] == 1.0
+
+
+def test_equal_models_never_differ_and_a_constant_shift_always_does() -> None:
+    row = np.random.default_rng(1).random(50)
+    p_values = paired_z_test(np.stack([row, row, row + 0.5]))
+    assert p_values[0, 1] == 1.0 and p_values[0, 2] == p_values[1, 2] == 0.0
+
+
+def test_false_positives_stay_at_the_level_asked_for() -> None:
+    """Six equal models, 400 boards: a board with any significant pair is a false alarm."""
+    rng = np.random.default_rng(2)
+    alarms = sum(significant_pairs((rng.random((6, 1500)) < 0.06).astype(float)).any() for _ in range(400))
+    assert alarms / 400 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_board_agrees_with_the_randomisation_test(sample_split: Split, tmp_path: Path) -> None:
+    drawn = {"a": (0.05, 1), "b": (0.06, 2), "c": (0.2, 3), "d": (0.23, 3), "e": (0.4, 4)}
+    contenders = [contender(tmp_path, sample_split, name, *skill) for name, skill in drawn.items()]
+    standings = board_standings(contenders, metric="recall@10", view="seen_removed")
+    slow = compare(contenders, metric="recall@10", view="seen_removed", resamples=4000)
+    for row in slow.rows:
+        place = standings[row.label]
+        assert (place.best_rank, place.worst_rank, place.groups) == (
+            row.best_rank,
+            row.worst_rank,
+            row.groups,
+        )
+    assert standings["e"].best_rank == standings["e"].worst_rank == 1
+    assert standings["a"].groups == standings["b"].groups
+
+
+def test_sixty_models_are_told_apart(sample_split: Split, tmp_path: Path) -> None:
+    """Where p-values are drawn, Holm's correction over 1,770 pairs leaves nothing significant."""
+    low = [contender(tmp_path, sample_split, f"low-{number}", 0.02, number) for number in range(2)]
+    many = [Contender(label=f"{n}", records=low[n % 2].records, ranks=low[n % 2].ranks) for n in range(59)]
+    high = contender(tmp_path, sample_split, "high", 0.5)
+    standings = board_standings([*many, high], metric="ndcg@5", view="seen_kept")
+    assert (standings["high"].best_rank, standings["high"].worst_rank) == (1, 1)
+    assert {standings[one.label].best_rank for one in many} == {2}
+
+
+def test_one_model_is_first_and_none_is_no_board(sample_split: Split, tmp_path: Path) -> None:
+    only = contender(tmp_path, sample_split, "only", 0.1)
+    place = board_standings([only], metric="ndcg@5", view="seen_kept")["only"]
+    assert (place.best_rank, place.worst_rank, place.groups) == (1, 1, (0,))
+    assert board_standings([], metric="ndcg@5", view="seen_kept") == {}
+
+
+def test_a_cost_only_record_has_no_standing(sample_split: Split, tmp_path: Path) -> None:
+    with pytest.raises(RecordError):
+        load_contender([load_record(write_cost_only(tmp_path, sample_split, "llama-8b"))])
+
+
+points = st.lists(
+    st.tuples(st.integers(1, 9).map(float), st.integers(0, 9).map(float)), min_size=1, max_size=12
+)
+
+
+@given(points)
+def test_the_front_is_what_nothing_beats(drawn: list[tuple[float, float]]) -> None:
+    costs, qualities = [p[0] for p in drawn], [p[1] for p in drawn]
+    front = pareto_front(costs, qualities)
+
+    def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
+        return a[0] <= b[0] and a[1] >= b[1] and a != b
+
+    assert {drawn[row] for row in front} == {p for p in drawn if not any(beats(other, p) for other in drawn)}
+    assert len({drawn[row] for row in front}) == len(front)
+    assert [costs[row] for row in front] == sorted(costs[row] for row in front)
+
+
+@given(points)
+def test_the_gap_leads_to_the_cheapest_better_point(drawn: list[tuple[float, float]]) -> None:
+    costs, qualities = [p[0] for p in drawn], [p[1] for p in drawn]
+    for row, (cost, quality) in enumerate(drawn):
+        gap = gap_to_better(costs, qualities, row)
+        better = [c for c, q in drawn if q > quality]
+        assert gap == (pytest.approx(min(better) / cost) if better else None)
