@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -53,6 +53,7 @@ class RecommenderContract:
 
     answers_empty_history = True
     """Set to False for a model that is defined only for users with a purchase."""
+    _shared: ClassVar[Fitted]
 
     def make_model(self, seed: int) -> Recommender:
         """Construct the model, not fitted."""
@@ -62,10 +63,13 @@ class RecommenderContract:
         """Give the data that the tests use."""
         return small_shop()
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def fitted(self) -> Fitted:
         """Fit one model, shared by the tests of the class."""
-        return self._fit()
+        own = type(self)
+        if "_shared" not in vars(own):
+            own._shared = self._fit()
+        return own._shared
 
     def test_follows_the_protocol(self, fitted: Fitted) -> None:
         """The model has the two methods, and what it says of itself can stand in a record."""

@@ -1,0 +1,207 @@
+"""The four baselines: the contract, and answers known by hand or by probability."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from baselines.last_item_text import LastItemText
+from baselines.popularity_weighted import PopularityWeighted, ranked_by_count, training_counts
+from baselines.random_items import RandomItems
+from baselines.repeat_last import RepeatLast, newest_items
+from baselines.sampling import draw_items, first_distinct, user_uniforms
+from bench.contract import RecommenderContract
+from bench.schema import NO_ITEM, Histories, Recommender, Split
+
+
+class TestRandomItems(RecommenderContract):
+    def make_model(self, seed: int) -> Recommender:
+        return RandomItems(seed=seed)
+
+
+class TestPopularityWeighted(RecommenderContract):
+    def make_model(self, seed: int) -> Recommender:
+        return PopularityWeighted(seed=seed)
+
+
+class TestRepeatLast(RecommenderContract):
+    def make_model(self, seed: int) -> Recommender:
+        return RepeatLast(seed=seed)
+
+
+class TestLastItemText(RecommenderContract):
+    def make_model(self, seed: int) -> Recommender:
+        return LastItemText(seed=seed)
+
+
+def fitted(model: Recommender, split: Split) -> Recommender:
+    model.fit(split.training_data)
+    return model
+
+
+def everyone(count: int) -> Histories:
+    return Histories.from_lists([[] for _ in range(count)])
+
+
+# -- what each baseline must answer ---------------------------------------------------------------
+
+
+def test_counts_come_from_the_training_sequences_alone(toy_split: Split) -> None:
+    assert training_counts(toy_split.training_data).tolist() == [4, 4, 2, 1, 1, 2, 1, 0]
+
+
+def test_popularity_with_room_for_all_is_the_order_of_counts(toy_split: Split) -> None:
+    lists = fitted(PopularityWeighted(seed=3), toy_split).recommend(toy_split.test.histories, 8)
+    assert lists.tolist() == [[0, 1, 2, 5, 3, 4, 6, NO_ITEM]] * 6
+
+
+def test_popularity_is_ranked_by_count_then_row(sample_split: Split) -> None:
+    counts = training_counts(sample_split.training_data)
+    lists = fitted(PopularityWeighted(seed=3), sample_split).recommend(sample_split.test.histories, 20)
+    assert (lists != NO_ITEM).all()
+    assert (counts[lists] > 0).all()
+    for ranked in lists[:50].tolist():
+        assert ranked == sorted(ranked, key=lambda item: (-counts[item], item))
+
+
+def test_repeat_last_is_newest_first_then_the_rest_by_count(toy_split: Split) -> None:
+    lists = fitted(RepeatLast(seed=3), toy_split).recommend(toy_split.test.histories, 8)
+    assert lists.tolist() == [
+        [2, 1, 0, 5, 3, 4, 6, NO_ITEM],
+        [1, 0, 2, 5, 3, 4, 6, NO_ITEM],
+        [0, 1, 2, 5, 3, 4, 6, NO_ITEM],
+        [5, 4, 0, 1, 2, 3, 6, NO_ITEM],
+        [5, 1, 0, 3, 2, 4, 6, NO_ITEM],
+        [6, 5, 0, 1, 2, 3, 4, NO_ITEM],
+    ]
+
+
+def test_repeat_last_keeps_the_last_k(toy_split: Split) -> None:
+    model = fitted(RepeatLast(seed=3), toy_split)
+    assert model.recommend(toy_split.test.histories, 2).tolist() == [
+        [2, 1],
+        [1, 0],
+        [0, 1],
+        [5, 4],
+        [5, 1],
+        [6, 5],
+    ]
+
+
+def test_repeat_last_lists_a_repeated_purchase_once(toy_split: Split) -> None:
+    (items,) = (
+        fitted(RepeatLast(seed=3), toy_split).recommend(Histories.from_lists([[7, 3, 3, 2, 3]]), 4).tolist()
+    )
+    assert items[:2] == [3, 2]
+    assert len(set(items)) == 4
+    assert items[2:] == sorted(items[2:], key=lambda item: (-[4, 4, 2, 1, 1, 2, 1, 0][item], item))
+
+
+def test_repeat_last_without_a_history_is_popularity_weighted(sample_split: Split) -> None:
+    histories = everyone(40)
+    expected = fitted(PopularityWeighted(seed=5), sample_split).recommend(histories, 12)
+    assert np.array_equal(fitted(RepeatLast(seed=5), sample_split).recommend(histories, 12), expected)
+
+
+def test_last_item_text_finds_the_item_its_twin_and_the_nearest(toy_split: Split) -> None:
+    model = fitted(LastItemText(seed=0), toy_split)
+    # 4 and 6 are both 'Red Lipstick'; 5 shares a word; the others only 'title', the longest text last
+    assert model.recommend(Histories.from_lists([[0, 4], [6]]), 8).tolist() == [[4, 6, 5, 0, 1, 2, 3, 7]] * 2
+    assert model.recommend(Histories.from_lists([[], [2]]), 2).tolist() == [[NO_ITEM, NO_ITEM], [2, 3]]
+
+
+def test_random_with_room_for_all_is_a_permutation(toy_split: Split) -> None:
+    lists = fitted(RandomItems(seed=1), toy_split).recommend(everyone(500), 8)
+    assert (np.sort(lists, axis=1) == np.arange(8)).all()
+    assert len(np.unique(lists, axis=0)) > 450
+
+
+def test_another_seed_draws_other_lists(sample_split: Split) -> None:
+    for model in (RandomItems, PopularityWeighted, RepeatLast):
+        one, two = (fitted(model(seed=seed), sample_split).recommend(everyone(30), 10) for seed in (0, 1))
+        assert (one != two).any()
+
+
+# -- the draws ------------------------------------------------------------------------------------
+
+
+def test_users_own_fixed_blocks_of_one_stream() -> None:
+    stream = np.random.Generator(np.random.Philox(np.random.SeedSequence([4, 1]))).random(40).reshape(5, 8)
+    assert np.array_equal(user_uniforms(4, 1, np.arange(5, dtype=np.int32), 7), stream[:, :7])
+    users = np.array([3, 0, 4, 3, 1], dtype=np.int32)
+    assert np.array_equal(user_uniforms(4, 1, users, 8), stream[users])
+
+
+def test_a_user_far_down_the_table_draws_the_same_alone() -> None:
+    weights = np.arange(1, 200)
+    users = np.arange(3_000_000, 3_000_050, dtype=np.int32)
+    together = draw_items(weights, users, 30, seed=2)
+    for row in (0, 17, 49):
+        assert np.array_equal(draw_items(weights, users[[row]], 30, seed=2)[0], together[row])
+
+
+def expected_shares(weights: list[int], length: int) -> dict[tuple[int, ...], float]:
+    """The chance of each ordered draw without replacement."""
+    chances = {}
+    for order in permutations(np.flatnonzero(weights).tolist(), length):
+        chance, left = 1.0, sum(weights)
+        for item in order:
+            chance *= weights[item] / left
+            left -= weights[item]
+        chances[order] = chance
+    return chances
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        pytest.param([1, 1, 1, 1, 1], id="uniform"),
+        pytest.param([5, 3, 0, 2, 1], id="skewed, one never drawn"),
+        pytest.param([10**9, 5, 3, 0, 2], id="so skewed that attempts run out"),
+    ],
+)
+def test_draws_follow_the_weights(weights: list[int]) -> None:
+    users = 40_000
+    drawn = draw_items(np.array(weights), np.arange(users, dtype=np.int32), 3, seed=11)
+    orders, counts = np.unique(drawn, axis=0, return_counts=True)
+    seen = {tuple(order): count for order, count in zip(orders.tolist(), counts.tolist(), strict=True)}
+    expected = expected_shares(weights, 3)
+    assert set(seen) <= set(expected)
+    for order, chance in expected.items():
+        deviation = (users * chance * (1 - chance)) ** 0.5
+        assert abs(seen.get(order, 0) - users * chance) <= 5 * deviation + 1
+
+
+def test_taken_items_are_not_drawn_and_lists_end_short() -> None:
+    taken = np.array([[0, NO_ITEM], [2, 1]], dtype=np.int32)
+    drawn = draw_items(np.array([4, 3, 2, 0]), np.array([0, 1], dtype=np.int32), 3, seed=0, taken=taken)
+    assert sorted(drawn[0].tolist()) == [NO_ITEM, 1, 2]
+    assert drawn[1].tolist() == [0, NO_ITEM, NO_ITEM]
+
+
+def test_nothing_to_draw_from() -> None:
+    drawn = draw_items(np.zeros(4, dtype=np.int64), np.arange(2, dtype=np.int32), 3, seed=0)
+    assert (drawn == NO_ITEM).all()
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, users = np.array([900, 5, 4, 3, 2, 1] * 4), np.arange(60, dtype=np.int32)
+    expected = draw_items(weights, users, 20, seed=9)
+    monkeypatch.setattr("baselines.sampling.CELLS_PER_CHUNK", 100)
+    assert np.array_equal(draw_items(weights, users, 20, seed=9), expected)
+
+
+def test_first_distinct() -> None:
+    candidates = np.array([[3, 3, NO_ITEM, 1, 3, 2], [0, 0, 0, 0, 0, NO_ITEM]], dtype=np.int32)
+    assert first_distinct(candidates, 3).tolist() == [[3, 1, 2], [0, NO_ITEM, NO_ITEM]]
+    assert first_distinct(candidates, 2).tolist() == [[3, 1], [0, NO_ITEM]]
+    assert first_distinct(candidates, 2, skip=1).tolist() == [[1, 2], [NO_ITEM, NO_ITEM]]
+
+
+def test_newest_items_and_ranking_by_count() -> None:
+    histories = Histories.from_lists([[1, 2, 3], [], [4]])
+    assert newest_items(histories, 2).tolist() == [[3, 2], [NO_ITEM, NO_ITEM], [4, NO_ITEM]]
+    lists = np.array([[4, NO_ITEM, 2], [0, 1, 3]], dtype=np.int32)
+    assert ranked_by_count(lists, np.array([1, 7, 7, 7, 9])).tolist() == [[4, 2, NO_ITEM], [1, 3, 0]]
