@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.metrics import evaluate
 
 from bench import store
 from bench.environment import describe_environment
 from bench.errors import RecordError
+from bench.metrics import evaluate
 from bench.records import Cost, ModelInfo, Record
 from bench.runner import dataset_info
 from bench.schema import Generations, Split
