@@ -97,15 +97,19 @@ class GenerateSettings(_Settings):
     strategy: Strategy = "beam"
     num_beams: int = Field(5, ge=1)
     """Beams kept, and texts returned, by beam and constrained; texts drawn by sample."""
+    length_penalty: float = 1.0
+    """Beam search ranks texts by log-likelihood / tokens ** length_penalty; constrained does not use it."""
     calrec_samples: int = Field(32, ge=1)
     temperature: float = Field(0.5, gt=0)
     top_k: int = Field(50, ge=0)
     top_p: float = Field(0.95, gt=0, le=1)
     max_new_tokens: int = Field(50, ge=1)
     max_seq_length: int = Field(1024, ge=16)
-    """Prompts are cut on the left to max_seq_length - max_new_tokens."""
+    """Prompts are cut on the left to max_seq_length - max_new_tokens, or less where the strategy
+    `constrained` has longer catalogue texts: it writes them to their end."""
     token_budget: int | None = Field(None, ge=64)
-    """Tokens (prompt + new, times sequences) in one batch; None: found from the free memory."""
+    """Tokens in one batch: users x (longest prompt + continuations x new tokens). None: found from
+    the free memory of the GPU, or 16,384 on a CPU."""
 
     @model_validator(mode="after")
     def _room(self) -> GenerateSettings:

@@ -1,0 +1,172 @@
+"""Prompts in, texts of the next item out: the strategies `beam`, `sample`, `calrec` and `constrained`.
+
+- beam: k beams, the k best texts; the texts that Hugging Face's beam search gives.
+- sample: `num_beams` texts drawn with temperature, top-k and top-p.
+- calrec: `calrec_samples` drawn texts, equal ones kept once (Li et al., CALRec, arXiv 2405.02429).
+- constrained: beam search that can only write texts of the catalogue.
+
+What is written for a prompt depends on the model, the settings, the seed and that prompt alone, not
+on the prompts beside it; users with equal histories share one piece of work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.progress import report
+from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
+from genrec.config import GenerateSettings, settings_digest
+from genrec.decoding.store import MemoryStore, Written, open_store, prompt_digest
+
+if TYPE_CHECKING:
+    from genrec.decoding.engine import Engine
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GeneratedTexts:
+    """The texts of each prompt as CSR, best log-likelihood first within a prompt."""
+
+    indptr: Int64Array
+    texts: tuple[str, ...]
+    log_likelihoods: FloatArray
+    """(texts,) the model's own, natural log, summed over the generated tokens with the end token."""
+    tokens: Int32Array
+    """(texts,) generated tokens, the end token included."""
+    truncated: BoolArray
+    """(texts,) whether the text was cut at max_new_tokens."""
+    seconds: float
+    """Time that writing these texts took, earlier runs included."""
+    carried_seconds: float
+    """The part of `seconds` that an earlier run spent: its texts were found in the store."""
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+class TextGenerator:
+    """A model ready to write; what it needs besides prompts (the catalogue's trie) is made once."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        settings: GenerateSettings,
+        *,
+        seed: int,
+        catalogue_texts: Sequence[str] | None = None,
+    ) -> None:
+        self._parts = (model, tokenizer, settings)
+        self._seed, self._catalogue_texts = seed, catalogue_texts
+        self._engine: Engine | None = None
+
+    def generate(self, prompts: Sequence[str], *, store: Path | None = None, key: str = "") -> GeneratedTexts:
+        """Write the texts of every prompt.
+
+        With `store`, a folder, texts are appended to `<store>/<key>.jsonl` as they are written, and
+        those that are there already are not written again; `key` stands for all that they depend on
+        (see `generation_key`). Raises ConfigError where the model, the tokenizer or the catalogue
+        cannot be used, or another process writes the same file.
+        """
+        digests = [prompt_digest(prompt) for prompt in prompts]
+        distinct = dict(zip(digests, prompts, strict=True))
+        if not distinct:
+            return _assemble([], {}, set())
+        engine = self._prepared(prompts[0])
+        with _opened(store, key, engine.token_budget) as kept:
+            engine.token_budget = kept.token_budget
+            carried = kept.written.keys() & distinct.keys()
+            if len(carried) < len(distinct):
+                _write_missing(engine, distinct, kept)
+            return _assemble(digests, kept.written, carried)
+
+    def _prepared(self, prompt: str) -> Engine:
+        if self._engine is None:
+            from genrec.decoding.engine import Engine
+
+            self._engine = Engine(
+                *self._parts, seed=self._seed, catalogue_texts=self._catalogue_texts, example_prompt=prompt
+            )
+        return self._engine
+
+
+def generate(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    settings: GenerateSettings,
+    *,
+    seed: int,
+    catalogue_texts: Sequence[str] | None = None,
+    store: Path | None = None,
+    key: str = "",
+) -> GeneratedTexts:
+    """Write the texts of every prompt; see `TextGenerator.generate`."""
+    writer = TextGenerator(model, tokenizer, settings, seed=seed, catalogue_texts=catalogue_texts)
+    return writer.generate(prompts, store=store, key=key)
+
+
+def generation_key(settings: GenerateSettings, *, seed: int, model: str, fingerprint: str) -> str:
+    """Name a store of texts by all that they depend on besides the prompt.
+
+    `model` names the weights (the artefact's folder), `fingerprint` the data. What only decides how
+    the work is cut into batches, and what the strategy does not read, is left out.
+    """
+    unread = {
+        "beam": {"calrec_samples", "temperature", "top_k", "top_p"},
+        "constrained": {"calrec_samples", "temperature", "top_k", "top_p", "length_penalty"},
+        "sample": {"calrec_samples", "length_penalty"},
+        "calrec": {"num_beams", "length_penalty"},
+    }[settings.strategy]
+    chosen = settings.model_dump(mode="json", exclude={"token_budget", *unread})
+    drawn = settings.strategy in ("sample", "calrec")
+    return settings_digest(chosen, {"seed": seed if drawn else None, "model": model, "data": fingerprint})
+
+
+@contextmanager
+def _opened(store: Path | None, key: str, token_budget: int) -> Iterator[MemoryStore]:
+    if store is None:
+        yield MemoryStore(token_budget)
+    else:
+        with open_store(store, key, token_budget=token_budget) as kept:
+            yield kept
+
+
+def _write_missing(engine: Engine, distinct: dict[str, str], kept: MemoryStore) -> None:
+    digests = list(distinct)
+    needed = np.array([digest not in kept.written for digest in digests])
+    start, tokens, done, total = time.perf_counter(), 0, 0, len(digests)
+    report("generate", total - int(needed.sum()), total)
+    for batch, texts in engine.write(list(distinct.values()), digests, needed):
+        fresh = [(digests[row], text) for row, text in zip(batch, texts, strict=True) if needed[row]]
+        kept.add(fresh)
+        done += len(fresh)
+        tokens += sum(sum(text.tokens) for _, text in fresh)
+        seconds = time.perf_counter() - start
+        note = f"{done / seconds:.1f} users/s, {tokens / seconds:.0f} tokens/s"
+        report("generate", total - int(needed.sum()) + done, total, note)
+
+
+def _assemble(digests: Sequence[str], written: dict[str, Written], carried: set[str]) -> GeneratedTexts:
+    rows = [written[digest] for digest in digests]
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row.texts) for row in rows], out=indptr[1:])
+    distinct = set(digests)
+    return GeneratedTexts(
+        indptr=indptr,
+        texts=tuple(chain.from_iterable(row.texts for row in rows)),
+        log_likelihoods=np.array(
+            list(chain.from_iterable(row.log_likelihoods for row in rows)), dtype=np.float64
+        ),
+        tokens=np.array(list(chain.from_iterable(row.tokens for row in rows)), dtype=np.int32),
+        truncated=~np.array(list(chain.from_iterable(row.ended for row in rows)), dtype=bool),
+        seconds=sum(written[digest].seconds for digest in distinct),
+        carried_seconds=sum(written[digest].seconds for digest in carried),
+    )
