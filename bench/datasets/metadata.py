@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ def read_items(path: Path, needed: Container[str]) -> list[Item]:
                     continue
             try:
                 item = _item(parse_literal(line.strip()))
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise DataError(f"{path}, line {number}: {error}") from None
             if item.item_id in needed:
                 items.setdefault(item.item_id, item)
@@ -67,7 +68,7 @@ def _item(value: Any) -> Item:
     return Item(
         item_id,
         None if title is None else cut_title(title),
-        " ".join(brand.split()) or None if brand else None,
+        None if brand is None else _clean_name(brand) or None,
         _category_names(value.get("categories")),
         None if price is None else float(price),
     )
@@ -75,7 +76,16 @@ def _item(value: Any) -> Item:
 
 def cut_title(title: str) -> str:
     """Collapse white space and keep the first 25 words; an empty title becomes 'Unknown'."""
-    return " ".join(title.split()[:TITLE_WORDS]) or NO_TITLE_TEXT
+    return " ".join(_clean(title).split(" ")[:TITLE_WORDS]) or NO_TITLE_TEXT
+
+
+def _clean(text: str) -> str:
+    """Collapse white space; half characters (lone surrogates), which no file can hold, become '?'."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
+
+
+_clean_name = lru_cache(maxsize=1 << 14)(_clean)
+"""Brands and categories come back often."""
 
 
 def _category_names(paths: Any) -> tuple[str, ...]:
@@ -86,5 +96,5 @@ def _category_names(paths: Any) -> tuple[str, ...]:
     for path in paths or ():
         if not isinstance(path, list) or not all(isinstance(name, str) for name in path):
             raise ValueError(f"'categories' must be a list of lists of strings, holds {path!r:.40}")
-        names.update(dict.fromkeys(path))
+        names.update(dict.fromkeys(map(_clean_name, path)))
     return tuple(names)
