@@ -7,11 +7,12 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.errors import ConfigError, unknown_name
 from bench.records import NAME_PATTERN, Kind
@@ -79,23 +80,33 @@ MODELS: dict[str, ModelEntry] = {
 
 
 def available_models() -> dict[str, ModelEntry]:
-    """Give the built-in models and those that installed packages add by entry point, by name."""
+    """Give the built-in models and those that installed packages add by entry point, importing none."""
     models = dict(MODELS)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name in MODELS:
             raise ConfigError(
                 f"the entry point '{point.name}' ({point.value}) has the name of a built-in model; rename it"
             )
-        models[point.name] = _entry_of(point.name, point.value, point.load())
+        models[point.name] = ModelEntry(
+            name=point.name,
+            target=f"{point.module}:{point.attr}",
+            kind="sequential",
+            display_name=point.name,
+        )
     return models
 
 
 def find_model(name: str, extra: Mapping[str, ModelEntry] | None = None) -> ModelEntry:
-    """Look a model up by name; `extra` holds those given by --model-file."""
+    """Look a model up by name; `extra` holds those given by --model-file.
+
+    The class of an installed package is imported here, as it says how it wants to be shown.
+    """
     models = {**available_models(), **(extra or {})}
     if name not in models:
         raise unknown_name("model", name, models)
-    return models[name]
+    entry = models[name]
+    own = name in MODELS or name in (extra or {})
+    return entry if own else _entry_of(name, entry.target, _load(entry.target))
 
 
 def model_from_file(location: str) -> ModelEntry:
@@ -137,10 +148,13 @@ def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
         )
     if name in MODELS:
         raise ConfigError(f"model name '{name}' is taken by a built-in model; give the class another `name`")
+    kind: Any = getattr(loaded, "kind", "sequential")
+    if kind not in get_args(Kind):
+        raise unknown_name(f"kind of model '{name}'", str(kind), get_args(Kind))
     return ModelEntry(
         name=name,
         target=target,
-        kind=getattr(loaded, "kind", "sequential"),
+        kind=kind,
         display_name=getattr(loaded, "display_name", name),
         authors=getattr(loaded, "authors", ""),
         link=getattr(loaded, "link", ""),
@@ -149,21 +163,29 @@ def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
 
 def _load(target: str) -> Any:
     module_name, _, attribute = target.rpartition(":")
-    if module_name.endswith(".py"):
-        module = _import_file(Path(module_name))
-    else:
-        module = importlib.import_module(module_name)
+    is_file = module_name.endswith(".py")
+    try:
+        module = _import_file(Path(module_name)) if is_file else importlib.import_module(module_name)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            f"{module_name} cannot be imported: {type(error).__name__}: {error} "
+            f"(raised in {Path(place.filename).name}, line {place.lineno})"
+        ) from error
     if not hasattr(module, attribute):
         raise unknown_name(f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()])
-    return getattr(module, attribute)
+    loaded = getattr(module, attribute)
+    if not callable(loaded):
+        raise ConfigError(f"'{attribute}' in {module_name} is not a class, it is {loaded!r}")
+    return loaded
 
 
 def _import_file(path: Path) -> Any:
     name = f"genrec_bench_model_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"'{path}' is not a Python file")
+        raise ImportError(f"'{path}' is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up by name
     spec.loader.exec_module(module)
     return module
