@@ -17,7 +17,8 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more: a model's name (its newest valid record), a record's id or its file."
+            help="Two or more: a model's name (its newest valid record), a record's id or its file; "
+            "with --reported, one or more names."
         ),
     ],
     dataset: Annotated[
@@ -30,6 +31,10 @@ def compare(
     view: Annotated[str, typer.Option(help="seen_removed or seen_kept.")] = "seen_removed",
     seeds: Annotated[bool, typer.Option("--seeds", help="Combine all seeds of a named model.")] = False,
     resamples: Annotated[int, typer.Option(min=100, max=1_000_000, help="Draws of each test.")] = 10_000,
+    reported: Annotated[
+        str | None,
+        typer.Option(help="Show the models beside this reported row or source instead, e.g. gpt4rec."),
+    ] = None,
     results: Annotated[
         Path, typer.Option("--results", envvar="GENREC_BENCH_RESULTS", help="Folder of the records.")
     ] = Path("results"),
@@ -49,6 +54,9 @@ def compare(
         raise unknown_name("view", view, VIEWS)
     if not results.is_dir():
         raise RecordError(f"there is no results folder '{results}'; give one with --results")
+    if reported is not None:
+        typer.echo(_beside_reported(models, reported, results, dataset, ties, markdown or latex, as_json))
+        return
     contenders = find_contenders(models, results, dataset=dataset, ties=ties, all_seeds=seeds)
     found = comparison.compare(contenders, metric=metric, view=view, resamples=resamples)
     formats = {
@@ -58,3 +66,21 @@ def compare(
     }
     render = next((render for render, chosen in formats.items() if chosen), comparison_text.as_text)
     typer.echo(render(found))
+
+
+def _beside_reported(
+    models: list[str],
+    key: str,
+    results: Path,
+    dataset: str | None,
+    ties: str | None,
+    typeset: bool,
+    as_json: bool,
+) -> str:
+    from bench import reported_comparison
+    from bench.errors import ConfigError
+
+    if typeset:
+        raise ConfigError("--reported prints text or --json")
+    found = reported_comparison.compare_with_reported(models, key, results, dataset=dataset, ties=ties)
+    return reported_comparison.as_json(found) if as_json else reported_comparison.as_text(found)

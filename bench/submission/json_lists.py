@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from bench.submission.rows import (
     Piece,
     find_column,
 )
-from bench.submission.source import read_blocks, read_whole
+from bench.submission.source import collector_paused, read_blocks, read_whole
 
 MAX_RUN_BYTES = 128 * 2**20
 JSON_ERRORS = (ValueError, RecursionError)
@@ -41,7 +41,7 @@ def read_json_lines(path: Path, report: Report) -> Iterator[Piece]:
         lists: list[list[str]] = []
         scores: list[list[float]] = []
         numbers: list[int] = []
-        for number, line in enumerate(block.lines, block.first_line):
+        for number, line in enumerate(block.lines(), block.first_line):
             if not line.strip():
                 continue
             try:
@@ -68,39 +68,53 @@ def read_json_lines(path: Path, report: Report) -> Iterator[Piece]:
 def read_json_run(path: Path, report: Report) -> Iterator[Piece]:
     """Read {"user": {"item": score, ...}, ...}, as `ranx.Run.save('run.json')` writes it."""
     text = read_whole(path, MAX_RUN_BYTES)
-    try:
-        run = json.loads(text, object_pairs_hook=_Pairs)
-    except JSON_ERRORS as error:
-        raise SubmissionError(f"'{path.name}' is not JSON: {_brief(error)}") from None
-    if not isinstance(run, _Pairs):
+    with collector_paused():
+        try:
+            run = json.loads(text, object_pairs_hook=_Members)
+        except JSON_ERRORS as error:
+            raise SubmissionError(f"'{path.name}' is not JSON: {_brief(error)}") from None
+    del text
+    if not isinstance(run, _Members):
         raise SubmissionError(f"'{path.name}' holds a {type(run).__name__}; a run is an object of objects")
     users: list[str] = []
     lists: list[list[str]] = []
     scores: list[list[float]] = []
-    for user, pairs in run:
-        sound = isinstance(pairs, _Pairs) and all(_is_id(item) and _is_number(score) for item, score in pairs)
-        if not sound or not _is_id(user):
+    for user, members in zip(run.names, run.values, strict=True):
+        if (
+            not isinstance(members, _Members)
+            or not _are_ids([user, *members.names])
+            or not _are_numbers(members.values)
+        ):
             report.error("entry", "users without an object of scores by item", [f"user {shown(user)}"])
             continue
-        ordered = sorted(pairs, key=_descending)
+        values = np.array([_float(value) for value in members.values], dtype=np.float64)
+        order = np.argsort(-values, kind="stable")
         users.append(user)
-        lists.append([item for item, _ in ordered])
-        scores.append([_float(score) for _, score in ordered])
+        lists.append([members.names[at] for at in order])
+        scores.append(values[order].tolist())
     if users:
         yield _lists(users, lists, scores, list(range(1, len(users) + 1)))
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """An object's members in order, so that repeated names are seen and not overwritten."""
+class _Members:
+    """An object's names and values in order, so that repeated names are seen and not overwritten."""
+
+    __slots__ = ("names", "values")
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.names: tuple[str, ...] = tuple(name for name, _ in pairs)
+        self.values: tuple[Any, ...] = tuple(value for _, value in pairs)
 
 
-def _descending(pair: tuple[str, Any]) -> float:
-    value = _float(pair[1])
-    return np.inf if np.isnan(value) else -value
+def _are_numbers(values: Iterable[object]) -> bool:
+    return set(map(type, values)) <= {int, float}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _are_ids(values: Sequence[object]) -> bool:
+    """Whether all are texts that UTF-8 can hold (JSON can spell half surrogates) or whole numbers."""
+    if set(map(type, values)) <= {str}:
+        return all(map(str.isascii, values)) or all(map(_is_id, values))  # type: ignore[arg-type]
+    return all(map(_is_id, values))
 
 
 def _float(value: float) -> float:
@@ -124,19 +138,18 @@ def _entry(entry: object) -> tuple[str, list[str], list[float]]:
         raise BadEntry(f"needs user_id and item_ids, has {shown(', '.join(names), 60)}")
     user, items = entry[names[user_at]], entry[names[items_at]]
     scores = entry[names[scores_at]] if scores_at is not None else []
-    if not _is_id(user) or not isinstance(items, list) or not all(_is_id(item) for item in items):
+    if not _is_id(user) or not isinstance(items, list) or not _are_ids(items):
         raise BadEntry("user_id must be text and item_ids a list of texts")
-    if not isinstance(scores, list) or not all(_is_number(score) for score in scores):
+    if not isinstance(scores, list) or not _are_numbers(scores):
         raise BadEntry("scores must be a list of numbers")
     if scores and len(scores) != len(items):
         raise BadEntry(f"{len(items)} items but {len(scores)} scores")
-    return str(user), [str(item) for item in items], [_float(score) for score in scores]
+    return str(user), list(map(str, items)), list(map(_float, scores))
 
 
 def _is_id(value: object) -> bool:
-    """Text without half surrogates (which JSON can spell and UTF-8 cannot), or a whole number."""
     if isinstance(value, str):
-        return not any("\ud800" <= mark <= "\udfff" for mark in value) if not value.isascii() else True
+        return value.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in value)
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18
 
 

@@ -147,7 +147,8 @@ class ListBuilder:
     def _settle(self) -> NDArray[Any]:
         """Sort what is held, report what is wrong inside lists, keep the best `depth` a user."""
         rows = np.concatenate(self._buffer) if self._buffer else np.empty(0, dtype=_ROW)
-        rows = rows[np.lexsort((rows["order"], rows["user"]))]
+        if not _is_sorted(rows):
+            rows = rows[np.lexsort((rows["order"], rows["user"]))]
         rows = self._without_repeats(rows)
         follows = rows["user"][1:] == rows["user"][:-1]
         tied = follows & (rows["order"][1:] == rows["order"][:-1])
@@ -166,9 +167,10 @@ class ListBuilder:
     def _without_repeats(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Report an item that stands twice in a list and keep its better place."""
         pair = rows["user"].astype(np.int64) * len(self._item_ids) + rows["item"]
-        first = np.unique(pair, return_index=True)[1]
-        if len(first) == len(rows):
+        ordered = np.sort(pair)
+        if not (ordered[1:] == ordered[:-1]).any():
             return rows
+        first = np.unique(pair, return_index=True)[1]
         keep = np.zeros(len(rows), dtype=bool)
         keep[first] = True
         self._report_users("repeated-item", "lists that hold an item twice", rows[~keep], item=True)
@@ -234,6 +236,11 @@ _ROW = np.dtype(
         ("ranked", np.bool_),
     ]
 )
+
+
+def _is_sorted(rows: NDArray[Any]) -> bool:
+    step = np.diff(rows["user"])
+    return bool(((step > 0) | ((step == 0) & (np.diff(rows["order"]) >= 0))).all())
 
 
 def _position(users: Int32Array) -> Int64Array:

@@ -6,6 +6,7 @@ proportion, other encodings and endless lines are refused with the place where t
 
 from __future__ import annotations
 
+import gc
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -40,10 +41,29 @@ _OTHER_UNICODE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\x
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Whole lines, without their line ends, and the number of the first one."""
+    """Whole lines as bytes, without the last line end, and the number of the first one."""
 
+    name: str
     first_line: int
-    lines: list[str]
+    body: bytes
+
+    def lines(self) -> list[str]:
+        """Decode and split; raise SubmissionError, naming the line, if this is not UTF-8 text."""
+        try:
+            text = self.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            place = self.first_line + self.body[: error.start].count(b"\n")
+            raise SubmissionError(
+                f"'{self.name}', line {place}: the text is not UTF-8 (byte 0x{self.body[error.start]:02x}); "
+                "save it as UTF-8"
+            ) from None
+        lines = text.split("\n")
+        return [row.removesuffix("\r") for row in lines] if "\r" in text else lines
+
+    def without_lines(self, count: int) -> Block:
+        """Leave out the first lines."""
+        rest = self.body.split(b"\n", count)[count:]
+        return Block(name=self.name, first_line=self.first_line + count, body=rest[0] if rest else b"")
 
 
 def check_regular(path: Path) -> None:
@@ -129,17 +149,15 @@ def read_blocks(path: Path) -> Iterator[Block]:
             _refuse_size(total, packed, path.name, line)
             body, newline, rest = (carry + chunk).rpartition(b"\n")
             if newline:
-                yield (block := _decode(body, line, path.name))
-                line += len(block.lines)
-                carry = rest
-            else:
-                carry = rest
+                yield _block(body, line, path.name)
+                line += body.count(b"\n") + 1
+            carry = rest
             if len(carry) > MAX_LINE_BYTES:
                 raise SubmissionError(
                     f"'{path.name}', line {line}: longer than {MAX_LINE_BYTES // 2**20} MiB"
                 )
     if carry:
-        yield _decode(carry, line, path.name)
+        yield _block(carry, line, path.name)
 
 
 def _refuse_encoding(start: bytes, name: str) -> None:
@@ -161,20 +179,11 @@ def _refuse_size(total: int, packed: int | None, name: str, line: int) -> None:
         )
 
 
-def _decode(body: bytes, line: int, name: str) -> Block:
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        place = line + body[: error.start].count(b"\n")
-        byte = body[error.start]
-        raise SubmissionError(
-            f"'{name}', line {place}: the text is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8"
-        ) from None
-    if "\x00" in text:
-        place = line + text[: text.index("\x00")].count("\n")
+def _block(body: bytes, line: int, name: str) -> Block:
+    if b"\x00" in body:
+        place = line + body[: body.index(b"\x00")].count(b"\n")
         raise SubmissionError(f"'{name}', line {place}: zero bytes; this is not a text file")
-    lines = text.split("\n")
-    return Block(first_line=line, lines=[row.removesuffix("\r") for row in lines] if "\r" in text else lines)
+    return Block(name=name, first_line=line, body=body)
 
 
 def read_whole(path: Path, limit: int) -> str:
@@ -185,4 +194,16 @@ def read_whole(path: Path, limit: int) -> str:
         size = f"more than {limit // 2**20} MiB of JSON in one value"
         raise SubmissionError(f"'{path.name}' holds {size}; save it as a TREC run or parquet")
     _refuse_encoding(body, path.name)
-    return "\n".join(_decode(body.removeprefix(b"\xef\xbb\xbf"), 1, path.name).lines)
+    return "\n".join(_block(body.removeprefix(b"\xef\xbb\xbf"), 1, path.name).lines())
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking millions of short-lived rows again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

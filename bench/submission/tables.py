@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from bench.submission.rows import (
     Rows,
     find_column,
 )
-from bench.submission.source import Block, read_blocks
+from bench.submission.source import Block, collector_paused, read_blocks
 
 Fields = tuple[list[list[str]], Int64Array]
 """Rows of fields, and the line of each."""
@@ -41,6 +41,10 @@ class Header:
     is_list: bool
     rank: int | None
     score: int | None
+    quoted: bool = True
+
+
+TREC = Header(delimiter=" ", width=6, user=0, item=2, is_list=False, rank=3, score=4, quoted=False)
 
 
 def read_header(line: str, name: str, number: int = 1) -> Header:
@@ -74,57 +78,110 @@ def read_delimited(path: Path, report: Report) -> Iterator[Piece]:
     """Read CSV or TSV: one row an item, or one row a user with the items separated by spaces."""
     header: Header | None = None
     for block in read_blocks(path):
-        start = 0
         if header is None:
-            start, declared = _leading_comments(block)
+            start, declared, line = _leading_comments(block)
             yield from declared
-            if start == len(block.lines):
+            if line is None:
                 continue
-            header = read_header(block.lines[start], path.name, block.first_line + start)
-            start += 1
-        rows, lines = _split_delimited(block.lines[start:], block.first_line + start, header, report)
-        if rows:
-            yield (_lists if header.is_list else _rows)(rows, lines, header, report)
+            header = read_header(line, path.name, block.first_line + start)
+            block = block.without_lines(start + 1)
+        if not block.body:
+            continue
+        fast = None if header.is_list else _parse_fast(block, header)
+        if fast is not None:
+            yield fast
+            continue
+        with collector_paused():
+            rows, lines = _split_delimited(block, header, report)
+            piece = (_lists if header.is_list else _rows)(rows, lines, header, report) if rows else None
+            del rows
+        if piece is not None:
+            yield piece
     if header is None:
         raise SubmissionError(f"'{path.name}' holds no header and no rows")
 
 
 def read_trec(path: Path, report: Report) -> Iterator[Piece]:
     """Read a TREC run: user, Q0, item, rank, score, tag, separated by white space."""
-    first = True
+    header: Header | None = None
     for block in read_blocks(path):
-        start = 0
-        if first:
-            start, declared = _leading_comments(block)
+        if header is None:
+            start, declared, line = _leading_comments(block)
             yield from declared
-            first = start == len(block.lines)
-        split = [line.split(None, 5) for line in block.lines[start:]]
-        rows, lines = _keep_width(split, block.first_line + start, 6, report)
-        if rows:
-            users, _, items, ranks, scores, _ = zip(*rows, strict=True)
-            yield Rows(
-                users=users,
-                items=items,
-                ranks=_numbers(ranks, lines, "rank", report),
-                scores=_numbers(scores, lines, "score", report),
-                lines=lines,
-            )
+            if line is None:
+                continue
+            header = replace(TREC, delimiter="\t" if "\t" in line else " ")
+            block = block.without_lines(start)
+        fast = _parse_fast(block, header)
+        if fast is not None:
+            yield fast
+            continue
+        with collector_paused():
+            split = [line.split(None, 5) for line in block.lines()]
+            rows, lines = _keep_width(split, block.first_line, 6, report)
+            piece = _rows(rows, lines, header, report) if rows else None
+            del split, rows
+        if piece is not None:
+            yield piece
 
 
-def _leading_comments(block: Block) -> tuple[int, list[Fingerprint]]:
-    """Skip blank lines and '#' lines at the start; '# fingerprint: <hex>' names the data."""
+def _parse_fast(block: Block, header: Header) -> Rows | None:
+    """Parse a block with Arrow, or give None if anything in it needs a closer look, line by line."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    names = [str(column) for column in range(header.width)]
+    types = {str(column): pa.string() for column in (header.user, header.item)}
+    types |= {str(column): pa.float64() for column in (header.rank, header.score) if column is not None}
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(block.body),
+            read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=2**26),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=header.delimiter,
+                quote_char='"' if header.quoted else False,
+                ignore_empty_lines=False,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), null_values=[], strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowException:
+        return None
+    if table.num_rows != block.body.count(b"\n") + 1:
+        return None
+
+    def numbers(column: int | None) -> FloatArray | None:
+        return None if column is None else np.asarray(table[str(column)])
+
+    return Rows(
+        users=table[str(header.user)].combine_chunks(),
+        items=table[str(header.item)].combine_chunks(),
+        ranks=numbers(header.rank),
+        scores=numbers(header.score),
+        lines=np.arange(block.first_line, block.first_line + table.num_rows, dtype=np.int64),
+    )
+
+
+def _leading_comments(block: Block) -> tuple[int, list[Fingerprint], str | None]:
+    """Skip blank lines and '#' lines at the start; '# fingerprint: <hex>' names the data.
+
+    Gives the number of lines skipped, what was declared, and the first other line if there is one.
+    """
     declared: list[Fingerprint] = []
-    for position, line in enumerate(block.lines):
+    lines = block.lines()
+    for position, line in enumerate(lines):
         if line.startswith("#"):
             key, _, value = line.lstrip("# ").partition(":")
             if key.strip().lower() == "fingerprint":
                 declared.append(Fingerprint(value=value.strip()))
         elif line.strip():
-            return position, declared
-    return len(block.lines), declared
+            return position, declared, line
+    return len(lines), declared, None
 
 
-def _split_delimited(lines: list[str], first: int, header: Header, report: Report) -> Fields:
+def _split_delimited(block: Block, header: Header, report: Report) -> Fields:
+    lines, first = block.lines(), block.first_line
     try:
         rows = list(csv.reader(lines, delimiter=header.delimiter, strict=True))
     except csv.Error:

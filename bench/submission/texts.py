@@ -75,7 +75,7 @@ def _read_lines(path: Path, split: Split, report: Report) -> list[_Line]:
     rows = {user_id: row for row, user_id in enumerate(split.user_ids)}
     found: dict[int, _Line] = {}
     for block in read_blocks(path):
-        for number, text in enumerate(block.lines, block.first_line):
+        for number, text in enumerate(block.lines(), block.first_line):
             if not text.strip():
                 continue
             try:
