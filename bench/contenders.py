@@ -39,51 +39,44 @@ def find_contenders(
     """
     loaded = load_records(results_dir)
     valid = [stored for stored in loaded.valid() if stored.record.metrics is not None]
-    known = {stored.record.model.name for stored in valid}
-    listed = {stored.record.model.name for stored in loaded.records}
-    for ref in references:
-        if ref in listed - known:
-            raise RecordError(f"'{ref}' has no valid record with quality: all are cost-only or withdrawn")
-    given = {ref: _record(ref, results_dir, known) for ref in references if ref not in known}
+    names = {stored.record.model.name for stored in loaded.records}
+    given = {ref: _record(ref, results_dir, names) for ref in references if ref not in names}
     for stored in given.values():
         data = stored.record.dataset
         if dataset not in (None, data.name) or ties not in (None, data.ties):
             raise ConfigError(
                 f"{stored.id} was measured on {data.name}, ties {data.ties}, not on what was asked"
             )
-    names = [ref for ref in references if ref in known]
     if given:
         fingerprint = next(iter(given.values())).record.dataset.fingerprint
     else:
-        fingerprint = _common_data(names, valid, dataset, ties or "file")
+        fingerprint = _common_data(references, valid, dataset, ties or "file")
+    of_data = [stored for stored in valid if stored.record.dataset.fingerprint == fingerprint]
     found = []
     for ref in references:
-        own = [
-            one
-            for one in valid
-            if (one.record.model.name, one.record.dataset.fingerprint) == (ref, fingerprint)
-        ]
-        if ref not in given and not own:
-            raise _nothing_in_common(names, valid)
-        found.append([given[ref]] if ref in given else _newest_of_each_seed(own) if all_seeds else own[:1])
+        own = [given[ref]] if ref in given else [one for one in of_data if one.record.model.name == ref]
+        if not own:
+            raise _nothing_in_common(references, valid)
+        found.append(_newest_of_each_seed(own) if all_seeds else own[:1])
     counts = Counter(stored[0].record.model.name for stored in found)
     return [
         load_contender(one, None if counts[one[0].record.model.name] == 1 else one[0].id) for one in found
     ]
 
 
-def _record(reference: str, results_dir: Path, known: set[str]) -> StoredRecord:
+def _record(reference: str, results_dir: Path, names: set[str]) -> StoredRecord:
     path = Path(reference).expanduser()
     if path.suffix == ".json" and path.is_file():
         stored = load_record(path)
     elif "/" in reference or reference[:1].isdigit():
         stored = find_record(results_dir, reference)
     else:
-        raise unknown_name(f"model with a record in {results_dir}", reference, known)
+        raise unknown_name(f"model with a record in {results_dir}", reference, names)
     if stored.invalid is not None:
-        raise RecordError(
-            f"{stored.id} was withdrawn on {stored.invalid.date:%Y-%m-%d}: {stored.invalid.reason}"
-        )
+        date = f"{stored.invalid.date:%Y-%m-%d}"
+        raise RecordError(f"{stored.id} was withdrawn on {date}: {stored.invalid.reason}")
+    if stored.record.metrics is None:
+        raise RecordError(f"{stored.id} is a cost-only record: its quality was not measured")
     return stored
 
 
@@ -104,11 +97,12 @@ def _common_data(names: Sequence[str], valid: Sequence[StoredRecord], dataset: s
 
 
 def _nothing_in_common(names: Sequence[str], valid: Sequence[StoredRecord]) -> RecordError:
-    places = {
-        (stored.record.model.name, stored.record.dataset.name, stored.record.dataset.ties) for stored in valid
-    }
-    lines = [f"{name} on {dataset}, ties {ties}" for name, dataset, ties in sorted(places) if name in names]
-    return RecordError(f"the data asked for has no valid record of each model; there are: {'; '.join(lines)}")
+    lines = []
+    for name in names:
+        data = {one.record.dataset for one in valid if one.record.model.name == name}
+        places = sorted(f"{one.name} (ties {one.ties}, {one.fingerprint[:12]})" for one in data)
+        lines.append(f"{name} on {', '.join(places) or 'nothing: its records are cost-only or withdrawn'}")
+    return RecordError(f"no data has a valid record of each of these models; there are {'; '.join(lines)}")
 
 
 def _newest_of_each_seed(own: Sequence[StoredRecord]) -> list[StoredRecord]:
