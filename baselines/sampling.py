@@ -49,7 +49,7 @@ def draw_items(
     cumulative = np.cumsum(weights, dtype=np.int64)
     if not cumulative[-1]:
         return drawn
-    attempts = depth + depth // 2 + 8
+    attempts = depth + depth // 4 + 8
     rows_per_chunk = max(1, CELLS_PER_CHUNK // (attempts + taken.shape[1]))
     for start in range(0, len(users), rows_per_chunk):
         rows = slice(start, start + rows_per_chunk)
