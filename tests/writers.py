@@ -105,7 +105,6 @@ def plain_beam_search(
     *,
     beams: int,
     new_tokens: int,
-    batch: int = 4,
     **settings: Any,
 ) -> list[list[tuple[str, float]]]:
     """Hugging Face's own beam search, four prompts at a time in the given order: texts and scores."""
