@@ -68,11 +68,16 @@ def artefact_folder(
 
     Settings of generation and retrieval are not part of the key: they use the same weights.
     """
-    chosen = preset.model_dump(mode="json", exclude={"generate", "retrieve"})
+    identity = {"seed": seed, "data": fingerprint, "base": base_revision}
+    return work / f"{name}-{settings_digest(_training_settings(preset), identity)}"
+
+
+def _training_settings(preset: Preset) -> dict[str, Any]:
+    """Settings that the weights depend on."""
+    chosen = preset.model_dump(mode="json", exclude={"generate", "retrieve", "needs_gpu"})
     for cosmetic in ("report_to", "checkpoint_minutes"):
         chosen["finetune"].pop(cosmetic)
-    key = settings_digest(chosen, {"seed": seed, "data": fingerprint, "base": base_revision})
-    return work / f"{Path(name).stem}-{key}"
+    return chosen
 
 
 def package_versions() -> dict[str, str]:
@@ -139,6 +144,15 @@ def find_artefacts(work: Path, name: str, *, dataset: str | None = None) -> list
         if artefact.name == name and dataset in (None, artefact.dataset):
             found.append((path.parent, artefact))
     return sorted(found, key=lambda pair: pair[1].created, reverse=True)
+
+
+def find_trained(work: Path, name: str, preset: Preset, *, seed: int, fingerprint: str) -> Path | None:
+    """Folder of a finished artefact of these settings, data and seed, whatever its base's revision."""
+    wanted = (_training_settings(preset), seed, fingerprint)
+    for folder, found in find_artefacts(work, name):
+        if (_training_settings(found.settings), found.seed, found.fingerprint) == wanted:
+            return folder
+    return None
 
 
 def select(folder: Path, chosen: GenerateSettings) -> None:

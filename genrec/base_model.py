@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import Unavailable
+from genrec.shapes import Shape
 
 EDGE_BYTES = 1 << 20
 """Bytes at each end of a local weight file that go into its revision."""
@@ -49,6 +50,24 @@ def find_base_model(name: str, revision: str | None = None) -> BaseModel:
         raise Unavailable(f"the weights of '{name}' are not on this machine; {command}") from None
     _require_files(folder, f"the weights of '{name}' are only partly on this machine ({command}); missing:")
     return BaseModel(name=name, folder=folder, revision=folder.name)
+
+
+def shape_of_checkpoint(folder: Path) -> Shape:
+    """Read the shape out of a checkpoint's configuration; for other families than LLaMA, nearly."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    heads = config.num_attention_heads
+    return Shape(
+        hidden_size=config.hidden_size,
+        layers=config.num_hidden_layers,
+        heads=heads,
+        kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+        head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,
+        intermediate_size=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
+        vocab_size=config.vocab_size,
+        tie_embeddings=config.tie_word_embeddings,
+    )
 
 
 def default_device() -> Any:

@@ -59,15 +59,33 @@ def batches(
     pad_id: int,
 ) -> Iterator[Batch]:
     """Lay the texts `rows` of one step out as forward passes of at most `batch_size` rows."""
+    for contents in _arrange(sequences.lengths[rows], layout, batch_size, max_length):
+        yield _fill(sequences, [rows[texts] for texts in contents], pad_id)
+
+
+def padded_tokens(
+    lengths: Int64Array, *, layout: Layout, batch_size: int, per_step: int, max_length: int
+) -> int:
+    """Tokens that one epoch (that of seed 0) computes, padding counted, without making the batches."""
+    total = 0
+    for rows in step_rows(len(lengths), per_step, seed=0, epoch=0):
+        for contents in _arrange(lengths[rows], layout, batch_size, max_length):
+            total += len(contents) * max(int(lengths[rows[texts]].sum()) for texts in contents)
+    return total
+
+
+def _arrange(
+    lengths: Int64Array, layout: Layout, batch_size: int, max_length: int
+) -> Iterator[list[NDArray[np.int64]]]:
+    """Forward passes of one step, each a list of rows, each the positions of the texts in it."""
     if layout == "packed":
-        bins = pack(sequences.lengths[rows], max_length)
-        contents = [rows[chosen] for chosen in bins]
+        contents = pack(lengths, max_length)
     else:
-        if layout == "length_grouped":
-            rows = rows[np.argsort(sequences.lengths[rows], kind="stable")]
-        contents = [rows[i : i + 1] for i in range(len(rows))]
+        by_length = layout == "length_grouped"
+        order = np.argsort(lengths, kind="stable") if by_length else np.arange(len(lengths))
+        contents = [order[place : place + 1] for place in range(len(order))]
     for start in range(0, len(contents), batch_size):
-        yield _fill(sequences, contents[start : start + batch_size], pad_id)
+        yield contents[start : start + batch_size]
 
 
 def pack(lengths: Int64Array, capacity: int) -> list[NDArray[np.int64]]:

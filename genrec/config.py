@@ -133,6 +133,8 @@ class Preset(_Settings):
     """A Hugging Face name or a local folder; None for a model trained from scratch."""
     revision: str | None = None
     architecture: ArchitectureSettings | None = None
+    needs_gpu: bool = False
+    """Skip this model on a machine without a CUDA GPU."""
     item_format: ItemFormat = "title"
     finetune: FinetuneSettings = FinetuneSettings()
     generate: GenerateSettings = GenerateSettings()

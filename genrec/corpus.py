@@ -24,7 +24,7 @@ class Corpus:
 
 
 def build_corpus(data: TrainingData, item_format: ItemFormat, train_windows: int) -> Corpus:
-    """Make the texts: `train_windows` a training sequence, each ending one item earlier, and the validation."""
+    """Make `train_windows` texts a sequence, each ending one item earlier, and those of validation."""
     texts = item_texts(data.catalogue, item_format)
     train = training_examples(data.train, train_windows)
     for what, examples in (("training sequence of two items", train), ("validation user", data.validation)):

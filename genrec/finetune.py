@@ -95,7 +95,7 @@ def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | 
         from genrec.backends.unsloth import train_in_own_process
 
         return train_in_own_process(folder, corpus)
-    tokenizer = _tokenizer(folder, data, preset, base)
+    tokenizer = load_tokenizer(base.folder) if base else scratch_tokenizer(data, preset)
     return train_into(
         folder, begun, corpus, tokenizer, lambda: _build(begun.backend, preset, tokenizer, base)
     )
@@ -112,9 +112,11 @@ def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseModel | No
     return build_peft(preset.finetune, base)
 
 
-def _tokenizer(folder: Path, data: TrainingData, preset: Preset, base: BaseModel | None) -> Any:
-    if base is not None:
-        return load_tokenizer(base.folder)
+def scratch_tokenizer(data: TrainingData, preset: Preset) -> Any:
+    """Train the tokenizer of a model from scratch on the catalogue and on what was bought, as often as it was.
+
+    Test targets are not read: they are not in the training data.
+    """
     assert preset.architecture is not None  # Preset: exactly one of base_model and architecture
     lines = item_texts(data.catalogue, preset.item_format)
     empty = prompts(Histories.from_lists([[]]), lines, preset.item_format)[0]

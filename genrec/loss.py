@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-CHUNK_TOKENS = 256
-"""Positions whose logits exist at one time: 256 x 128,256 in float32 are 131 MB."""
+LOGITS_PER_CHUNK = 1 << 25
+"""Logits that exist at one time, 134 MB in float32: 261 positions at a vocabulary of 128,256."""
 
 PLAIN_HEADS = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "olmo", "olmo2", "smollm3", "gpt2", "gpt_neox", "phi"}
@@ -16,7 +16,7 @@ PLAIN_HEADS = frozenset(
 def loss_sum(model: Any, input_ids: Any, position_ids: Any, labels: Any) -> Any:
     """Sum of the cross-entropy over positions with a label, natural log; `labels` are already shifted.
 
-    Logits are made for labelled positions only, CHUNK_TOKENS at a time, and made again in the
+    Logits are made for labelled positions only, LOGITS_PER_CHUNK at a time, and made again in the
     backward pass, so memory does not grow with vocabulary x length. Model types outside PLAIN_HEADS
     may scale their logits; they go through their own forward pass, which holds all of them.
     """
@@ -37,7 +37,10 @@ def loss_sum(model: Any, input_ids: Any, position_ids: Any, labels: Any) -> Any:
     def chunk_loss(states: Any, answers: Any) -> Any:
         return functional.cross_entropy(head(states).float(), answers, reduction="sum")
 
-    total = hidden.sum() * 0.0
-    for states, answers in zip(hidden.split(CHUNK_TOKENS), targets.split(CHUNK_TOKENS), strict=True):
-        total = total + checkpoint(chunk_loss, states, answers, use_reentrant=False)
-    return total
+    if not len(targets):
+        return hidden.sum() * 0.0
+    size = max(1, LOGITS_PER_CHUNK // causal.config.vocab_size)
+    if len(targets) <= size:
+        return chunk_loss(hidden, targets)
+    chunks = zip(hidden.split(size), targets.split(size), strict=True)
+    return sum(checkpoint(chunk_loss, states, answers, use_reentrant=False) for states, answers in chunks)

@@ -1,0 +1,88 @@
+"""Whether a generative model can run here, found out before anything is loaded.
+
+Each obstacle is one line: what is missing, and the command or setting that gets it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from bench.errors import Unavailable
+from genrec.config import Preset
+
+EXTRA = "pip install 'genrec-bench[llm]'"
+UNSLOTH_PYTHON = "GENREC_BENCH_UNSLOTH_PYTHON"
+"""Environment variable: the Python of a separate environment that holds unsloth."""
+
+
+def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
+    """Raise Unavailable if packages, GPU, weights or device memory are missing.
+
+    `finetuned`: the artefact is finished, so that only generation has to fit.
+    """
+    _require_packages(preset, finetuned=finetuned)
+    _require_gpu(preset, name)
+    folder = None
+    if preset.base_model is not None:
+        from genrec.base_model import find_base_model
+
+        folder = find_base_model(preset.base_model, preset.revision).folder
+    _require_memory(preset, name, folder, finetuned=finetuned)
+
+
+def _require_packages(preset: Preset, *, finetuned: bool) -> None:
+    settings = preset.finetune
+    needed = ["torch", "transformers", "tokenizers"]
+    if settings.backend != "full":
+        needed.append("peft")
+    if settings.four_bit or settings.optimizer != "adamw":
+        needed.append("bitsandbytes")
+    missing = [package for package in needed if importlib.util.find_spec(package) is None]
+    if missing:
+        raise Unavailable(f"not installed: {', '.join(missing)}; get it with: {EXTRA}")
+    if settings.backend == "unsloth" and not finetuned and not has_unsloth():
+        raise Unavailable(
+            "unsloth is not installed; get it with: pip install 'genrec-bench[unsloth]', "
+            f"or name the Python of another environment in {UNSLOTH_PYTHON}, or --set finetune.backend=peft"
+        )
+
+
+def has_unsloth() -> bool:
+    """Whether unsloth is in this environment, or another one is named that should hold it."""
+    return bool(os.environ.get(UNSLOTH_PYTHON)) or importlib.util.find_spec("unsloth") is not None
+
+
+def _require_gpu(preset: Preset, name: str) -> None:
+    import torch
+
+    if preset.needs_gpu and not torch.cuda.is_available():
+        raise Unavailable(
+            f"{name} needs a CUDA GPU and there is none here; what it would take: genrec-bench estimate {name}; "
+            "to run it on the CPU all the same, very slowly: --set needs_gpu=false"
+        )
+
+
+def _require_memory(preset: Preset, name: str, folder: Path | None, *, finetuned: bool) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    from genrec.base_model import shape_of_checkpoint
+    from genrec.memory import finetune_memory, generate_memory
+    from genrec.shapes import shape_of
+
+    shape = shape_of_checkpoint(folder) if folder else shape_of(preset.architecture)
+    longest = preset.finetune.max_seq_length
+    stages = {"generation": generate_memory(shape, preset.finetune, preset.generate, longest=longest)}
+    if not finetuned:
+        stages["fine-tuning"] = finetune_memory(shape, preset.finetune, longest=longest)
+    free, _ = torch.cuda.mem_get_info()
+    for stage, memory in stages.items():
+        if memory.total > free:
+            raise Unavailable(
+                f"{name} needs about {memory.total / 2**30:.1f} GiB of GPU memory for {stage} and "
+                f"{free / 2**30:.1f} GiB are free; see: genrec-bench estimate {name} --gpu {free / 2**30:.0f}GB, "
+                "or --set finetune.batch_size=1"
+            )

@@ -1,0 +1,1 @@
+"""Commands of the generative recommenders under `genrec-bench`."""
