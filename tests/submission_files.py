@@ -55,7 +55,9 @@ def rectools_text(lists: Named) -> str:
 
 def recbole_text(lists: Named) -> str:
     """RecBole's atomic files: tab-separated, types in the header."""
-    return _table("user_id:token\titem_id:token\tscore:float", lambda u, i, p: f"{u}\t{i}\t{_score(p)}", lists)
+    return _table(
+        "user_id:token\titem_id:token\tscore:float", lambda u, i, p: f"{u}\t{i}\t{_score(p)}", lists
+    )
 
 
 def recbole_lists(lists: Named) -> str:
@@ -122,7 +124,9 @@ def write_gzip(folder: Path, name: str, lists: Named) -> Path:
 def write_parquet_lists(folder: Path, lists: Named, **columns: Any) -> Path:
     path = folder / "lists.parquet"
     users, items = [user for user, _ in lists], [items for _, items in lists]
-    pq.write_table(pa.table({"user_id": users, "item_ids": pa.array(items, pa.list_(pa.string()))} | columns), path)
+    pq.write_table(
+        pa.table({"user_id": users, "item_ids": pa.array(items, pa.list_(pa.string()))} | columns), path
+    )
     return path
 
 
@@ -135,5 +139,7 @@ def write_parquet_rows(folder: Path, lists: Named, *, order: Sequence[str] = ("r
         "score": [row[3] for row in rows],
     }
     path = folder / "rows.parquet"
-    pq.write_table(pa.table({k: v for k, v in columns.items() if k not in ("rank", "score") or k in order}), path)
+    pq.write_table(
+        pa.table({k: v for k, v in columns.items() if k not in ("rank", "score") or k in order}), path
+    )
     return path

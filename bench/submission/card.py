@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.submission.report import SubmissionError, shown
 
-MAX_CARD_BYTES = 64 * 1024
+MAX_CARD_BYTES = 16 * 1024
+MAX_BRACKETS = 50
+"""A card nests two levels; the parser's time grows with the square of open brackets."""
 
 
 class _Part(BaseModel):
@@ -78,6 +80,10 @@ def _load_yaml(body: bytes, name: str) -> Any:
 
     try:
         text = body.decode("utf-8-sig")
+        if text.count("[") + text.count("{") > MAX_BRACKETS:
+            raise SubmissionError(
+                f"the card '{name}' has over {MAX_BRACKETS} brackets; it is 'field: value' lines"
+            )
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise SubmissionError(f"the card '{name}' uses YAML aliases (*name), which are not accepted")
         return yaml.safe_load(text)
