@@ -37,8 +37,11 @@ def audit(
 ) -> list[Audit]:
     """Check ranked lists (users, depth) against the split and against `known` rows (name -> lists).
 
-    The result is the same for the same input: random controls draw from `seed`.
+    The result is the same for the same input: random controls draw from `seed`. Without users there
+    is nothing to check.
     """
+    if not len(rankings):
+        return []
     rng = np.random.default_rng(seed)
     top = np.ascontiguousarray(rankings[:, :TOP])
     targets = split.test.targets
@@ -63,13 +66,13 @@ def _hits(top: Rankings, targets: Int32Array) -> NDArray[np.bool_]:
 
 def _chance(top: Rankings, targets: Int32Array, items: int) -> float:
     """Expected recall if users and lists were paired at random: sum over items of p(listed) p(target)."""
-    listed = np.bincount(top[top != NO_ITEM], minlength=items) / max(len(top), 1)
-    wanted = np.bincount(targets, minlength=items) / max(len(targets), 1)
+    listed = np.bincount(top[top != NO_ITEM], minlength=items) / len(top)
+    wanted = np.bincount(targets, minlength=items) / len(targets)
     return float(listed @ wanted)
 
 
 def _error(share: float, users: int) -> float:
-    return float(np.sqrt(max(share * (1 - share), 0.0) / max(users, 1)))
+    return float(np.sqrt(max(share * (1 - share), 0.0) / users))
 
 
 def _target_in_history(split: Split) -> Audit:
@@ -77,7 +80,7 @@ def _target_in_history(split: Split) -> Audit:
     repeated = np.repeat(split.test.targets, histories.lengths) == histories.items
     owners = np.repeat(np.arange(len(histories)), histories.lengths)
     users = len(np.unique(owners[repeated]))
-    share = users / max(len(histories), 1)
+    share = users / len(histories)
     if users == 0:
         message = "no user's target is in the history that models are given"
         return Audit(name="target_in_history", verdict="pass", value=0.0, message=message)
@@ -96,11 +99,11 @@ def _shuffled_users(
     """Score each list against another user's target: a personal list must lose its hits."""
     users = len(top)
     shuffled = float(np.mean([_hits(top, rng.permutation(targets)).mean() for _ in range(PERMUTATIONS)]))
-    real = float(hits.mean()) if users else 0.0
+    real = float(hits.mean())
     popular = np.argsort(-counts, kind="stable")[:TOP]
-    ceiling = float(np.isin(targets, popular).mean()) if users else 0.0
+    ceiling = float(np.isin(targets, popular).mean())
     text = f"recall@{TOP} {real:.4f}, with users shuffled {shuffled:.4f}"
-    if shuffled > ceiling + SIGMAS * max(_error(ceiling, users), 1 / max(users, 1)):
+    if shuffled > ceiling + SIGMAS * max(_error(ceiling, users), 1 / users):
         message = (
             f"{text}: above the most popular training items' {ceiling:.4f}, as if test purchases were known"
         )
@@ -114,16 +117,16 @@ def _shuffled_users(
 
 
 def _above_chance(real: float, chance: float, users: int) -> bool:
-    return real > chance + SIGMAS * max(_error(chance, users), 0.25 / max(users, 1))
+    return real > chance + SIGMAS * max(_error(chance, users), 0.25 / users)
 
 
 def _permuted_targets(top: Rankings, targets: Int32Array, items: int, rng: np.random.Generator) -> Audit:
     """Rename the targets at random: recall must be what drawing items blindly gives, length / items."""
-    expected = float((top != NO_ITEM).sum(axis=1).mean()) / max(items, 1) if len(top) else 0.0
+    expected = float((top != NO_ITEM).sum(axis=1).mean()) / max(items, 1)
     renamed = (rng.permutation(items).astype(np.int32)[targets] for _ in range(PERMUTATIONS))
     found = np.array([_hits(top, others).mean() for others in renamed])
     value = float(found.mean())
-    error = max(float(found.std(ddof=1)) / PERMUTATIONS**0.5, 1 / max(len(top) * PERMUTATIONS, 1))
+    error = max(float(found.std(ddof=1)) / PERMUTATIONS**0.5, 1 / (len(top) * PERMUTATIONS))
     text = f"recall@{TOP} with permuted targets {value:.5f}, blind chance {expected:.5f}"
     if abs(value - expected) > 1.5 * SIGMAS * error:
         message = f"{text}: they differ, so lists repeat items or the scoring is broken"
@@ -132,8 +135,8 @@ def _permuted_targets(top: Rankings, targets: Int32Array, items: int, rng: np.ra
 
 
 def _identical_lists(top: Rankings) -> Audit:
-    rows = np.unique(top, axis=0, return_counts=True)[1] if top.size else np.array([len(top)])
-    share = float(rows.max(initial=0)) / max(len(top), 1)
+    rows = np.unique(top, axis=0, return_counts=True)[1]
+    share = float(rows.max(initial=0)) / len(top)
     text = f"{len(rows):,} distinct top {TOP} among {len(top):,} users; the commonest serves {share:.1%}"
     verdict = "flag" if share > IDENTICAL_SHARE and len(top) > 1 else "pass"
     return Audit(name="identical_lists", verdict=verdict, value=share, message=text)
@@ -149,7 +152,7 @@ def _popularity_only(
     times = float(counts[listed].mean() / max(counts.mean(), 1e-12)) if listed.size else 0.0
     text = f"{share:.1%} of places hold the {int(popular.sum())} most popular items"
     text += f"; listed items are bought {times:.1f} times the mean"
-    impersonal = not _above_chance(float(hits.mean()) if len(top) else 0.0, chance, len(top))
+    impersonal = not _above_chance(float(hits.mean()), chance, len(top))
     if share > POPULAR_SHARE or (impersonal and times > 2):
         return Audit(name="popularity_only", verdict="flag", value=share, message=f"{text}: popularity alone")
     return Audit(name="popularity_only", verdict="pass", value=share, message=text)
@@ -161,7 +164,7 @@ def _too_good(split: Split, rankings: Rankings, known: Mapping[str, Rankings]) -
 
     def recall(lists: Rankings) -> float:
         kept = remove_seen(lists, split.test.histories)
-        return float(_hits(kept[:, :TOP], targets).mean()) if len(targets) else 0.0
+        return float(_hits(kept[:, :TOP], targets).mean())
 
     metric = f"recall@{TOP}"
     value = recall(rankings)
@@ -193,7 +196,7 @@ def _copy(rankings: Rankings, known: Mapping[str, Rankings]) -> Audit:
 
 def _likeness(left: Rankings, right: Rankings) -> tuple[float, float]:
     """(share of users with equal non-empty top 10, mean share of the left list's items in the right)."""
-    if len(left) != len(right) or not len(left):
+    if len(left) != len(right):
         return 0.0, 0.0
     width = min(TOP, left.shape[1], right.shape[1])
     one, other = left[:, :width], right[:, :width]
