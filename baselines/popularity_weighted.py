@@ -10,13 +10,18 @@ import numpy as np
 from baselines.sampling import draw_items
 from bench.schema import NO_ITEM, Histories, Int64Array, Rankings, TrainingData
 
+LIST_SIZE = 5
+"""Length of the published lists."""
+
 
 class PopularityWeighted:
-    """Draws `depth` items without replacement, in proportion to training purchases, then ranks by them.
+    """Draws items without replacement, in proportion to training purchases, ranked by them.
 
-    Equal counts are ranked by lower item row. An item that nobody bought in training is never drawn, so a
-    list is short where `depth` exceeds the number of bought items. The best bought of 50 drawn items are
-    better bought than those of 5: the top of the list depends on `depth`.
+    The published lists are five long: five items are drawn, then ranked by count. The best bought of 50
+    drawn items are better bought than those of five, so ranking a long list as a whole would be another
+    model. Here each five draws in turn are ranked among themselves: the first five places are the published
+    list, whatever `depth` is. Equal counts are ranked by lower item row. An item that nobody bought in
+    training is never drawn, so a list is short where `depth` exceeds the number of bought items.
     """
 
     kind = "baseline"
@@ -24,16 +29,22 @@ class PopularityWeighted:
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
-        self.parameters: Mapping[str, Any] = {"popularity": "training purchases"}
+        self.parameters: Mapping[str, Any] = {
+            "popularity": "training purchases",
+            "draws_ranked_together": LIST_SIZE,
+        }
 
     def fit(self, data: TrainingData) -> None:
         """Count the purchases of each item."""
         self._counts = training_counts(data)
 
     def recommend(self, histories: Histories, depth: int) -> Rankings:
-        """Draw each user's list and rank it."""
-        drawn = draw_items(self._counts, histories.users, depth, seed=self.seed)
-        return ranked_by_count(drawn, self._counts)
+        """Draw each user's list and rank it, five by five."""
+        lists = draw_items(self._counts, histories.users, depth, seed=self.seed)
+        for start in range(0, depth, LIST_SIZE):
+            block = slice(start, start + LIST_SIZE)
+            lists[:, block] = ranked_by_count(lists[:, block], self._counts)
+        return lists
 
 
 def training_counts(data: TrainingData) -> Int64Array:

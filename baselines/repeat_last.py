@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.popularity_weighted import ranked_by_count, training_counts
+from baselines.popularity_weighted import training_counts
 from baselines.sampling import draw_items, first_distinct
 from bench.schema import NO_ITEM, Histories, Int32Array, Rankings, TrainingData
 
@@ -15,8 +15,8 @@ from bench.schema import NO_ITEM, Histories, Int32Array, Rankings, TrainingData
 class RepeatLast:
     """Lists the user's last `depth` purchases, newest first and each once, and fills up by popularity.
 
-    The places left are filled as `PopularityWeighted` would fill a list of that length, without the items
-    already listed.
+    The places left go to popularity-weighted draws, without the items already listed, in the order drawn:
+    the published code gives them equal scores, so no order among them is part of the definition.
     """
 
     kind = "baseline"
@@ -34,9 +34,7 @@ class RepeatLast:
         """List the newest items and fill up."""
         recent = first_distinct(newest_items(histories, depth), depth)
         drawn = draw_items(self._counts, histories.users, depth, seed=self.seed, taken=recent)
-        places_left = np.count_nonzero(recent == NO_ITEM, axis=1)
-        drawn[np.arange(depth) >= places_left[:, None]] = NO_ITEM
-        return first_distinct(np.hstack([recent, ranked_by_count(drawn, self._counts)]), depth)
+        return first_distinct(np.hstack([recent, drawn]), depth)
 
 
 def newest_items(histories: Histories, depth: int) -> Int32Array:

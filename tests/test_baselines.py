@@ -52,30 +52,43 @@ def test_counts_come_from_the_training_sequences_alone(toy_split: Split) -> None
     assert training_counts(toy_split.training_data).tolist() == [4, 4, 2, 1, 1, 2, 1, 0]
 
 
-def test_popularity_with_room_for_all_is_the_order_of_counts(toy_split: Split) -> None:
+def test_popularity_with_room_for_all_lists_each_sold_item_once(toy_split: Split) -> None:
+    place = [0, 1, 2, 5, 3, 4, 6].index  # by falling count, then by row; nobody bought item 7
     lists = fitted(PopularityWeighted(seed=3), toy_split).recommend(toy_split.test.histories, 8)
-    assert lists.tolist() == [[0, 1, 2, 5, 3, 4, 6, NO_ITEM]] * 6
+    for ranked in lists.tolist():
+        assert ranked[:5] == sorted(ranked[:5], key=place)
+        assert ranked[5:7] == sorted(ranked[5:7], key=place)
+        assert sorted(ranked[:7]) == list(range(7)) and ranked[7] == NO_ITEM
 
 
-def test_popularity_is_ranked_by_count_then_row(sample_split: Split) -> None:
+def test_popularity_ranks_each_five_draws_by_count_then_row(sample_split: Split) -> None:
     counts = training_counts(sample_split.training_data)
-    lists = fitted(PopularityWeighted(seed=3), sample_split).recommend(sample_split.test.histories, 20)
+    histories = sample_split.test.histories
+    lists = fitted(PopularityWeighted(seed=3), sample_split).recommend(histories, 22)
     assert (lists != NO_ITEM).all()
     assert (counts[lists] > 0).all()
-    for ranked in lists[:50].tolist():
-        assert ranked == sorted(ranked, key=lambda item: (-counts[item], item))
+    drawn = draw_items(counts, histories.users, 22, seed=3)
+    for ranked, draws in zip(lists[:50].tolist(), drawn[:50].tolist(), strict=True):
+        for start in range(0, 22, 5):
+            together = draws[start : start + 5]
+            assert ranked[start : start + 5] == sorted(together, key=lambda item: (-counts[item], item))
 
 
-def test_repeat_last_is_newest_first_then_the_rest_by_count(toy_split: Split) -> None:
+def test_the_top_of_a_long_popularity_list_is_as_popular_as_a_short_one(sample_split: Split) -> None:
+    counts = training_counts(sample_split.training_data)
+    model = fitted(PopularityWeighted(seed=3), sample_split)
+    users = everyone(4000)
+    long, short = (counts[model.recommend(users, depth)[:, :5]].mean() for depth in (50, 5))
+    assert abs(long - short) < 0.02 * short
+
+
+def test_repeat_last_is_newest_first_then_what_is_drawn(toy_split: Split) -> None:
     lists = fitted(RepeatLast(seed=3), toy_split).recommend(toy_split.test.histories, 8)
-    assert lists.tolist() == [
-        [2, 1, 0, 5, 3, 4, 6, NO_ITEM],
-        [1, 0, 2, 5, 3, 4, 6, NO_ITEM],
-        [0, 1, 2, 5, 3, 4, 6, NO_ITEM],
-        [5, 4, 0, 1, 2, 3, 6, NO_ITEM],
-        [5, 1, 0, 3, 2, 4, 6, NO_ITEM],
-        [6, 5, 0, 1, 2, 3, 4, NO_ITEM],
-    ]
+    newest = [[2, 1, 0], [1, 0], [0, 1], [5, 4], [5, 1, 0, 3, 2], [6, 5]]
+    for ranked, own in zip(lists.tolist(), newest, strict=True):
+        assert ranked[: len(own)] == own
+        assert sorted(ranked[:7]) == list(range(7))  # item 7 was never bought in training
+        assert ranked[7] == NO_ITEM
 
 
 def test_repeat_last_keeps_the_last_k(toy_split: Split) -> None:
@@ -96,12 +109,11 @@ def test_repeat_last_lists_a_repeated_purchase_once(toy_split: Split) -> None:
     )
     assert items[:2] == [3, 2]
     assert len(set(items)) == 4
-    assert items[2:] == sorted(items[2:], key=lambda item: (-[4, 4, 2, 1, 1, 2, 1, 0][item], item))
 
 
-def test_repeat_last_without_a_history_is_popularity_weighted(sample_split: Split) -> None:
+def test_repeat_last_without_a_history_is_the_draws(sample_split: Split) -> None:
     histories = everyone(40)
-    expected = fitted(PopularityWeighted(seed=5), sample_split).recommend(histories, 12)
+    expected = draw_items(training_counts(sample_split.training_data), histories.users, 12, seed=5)
     assert np.array_equal(fitted(RepeatLast(seed=5), sample_split).recommend(histories, 12), expected)
 
 
