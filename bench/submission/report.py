@@ -80,13 +80,18 @@ class Report:
         for place in places:
             if len(finding.examples) >= MAX_EXAMPLES:
                 break
-            finding.examples.append(place)
+            finding.examples.append(_one_line(place))
 
     def __str__(self) -> str:
         errors = [finding for finding in self.findings.values() if finding.severity == "error"]
         head = f"{self.file} ({self.format}): {self.rows:,} items for {self.users:,} users"
         verdict = "accepted" if not errors else f"refused, {len(errors)} kinds of errors"
         return "\n".join([f"{head}; {verdict}", *map(str, errors), *self.warnings])
+
+
+def _one_line(text: str, limit: int = 400) -> str:
+    """Make a place, which may quote a library's message, fit for a terminal."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text[:limit])
 
 
 def shown(value: object, limit: int = 40) -> str:
