@@ -190,7 +190,7 @@ odd_literals = st.text(alphabet="""'"[]{}(),: \\#01.eEnulltrueNaNrub-_\t""", max
 @example("[\"it's\", '2.5\" brush']")
 @example("[NaN, Infinity]")
 @example("{'a': 01}")
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_literal_parser_equals_literal_eval(text: str) -> None:
     try:
         expected = ast.literal_eval(text)

@@ -142,10 +142,13 @@ def load(name: str, data_dir: Path | None = None) -> Interactions:
         return make_sample()
     from bench.datasets.amazon import read_amazon
 
+    return read_amazon(*raw_files(entry, data_dir))
+
+
+def raw_files(entry: DatasetEntry, data_dir: Path | None = None) -> tuple[Path, Path]:
+    """Find the reviews and the metadata of a data set that has files; DataError says what is missing."""
     folder = resolve_data_dir(data_dir) / entry.folder
-    return read_amazon(
-        _existing(entry, folder, entry.reviews_file), _existing(entry, folder, entry.metadata_file)
-    )
+    return _existing(entry, folder, entry.reviews_file), _existing(entry, folder, entry.metadata_file)
 
 
 def _existing(entry: DatasetEntry, folder: Path, file: str) -> Path:
