@@ -1,4 +1,8 @@
-"""Generated texts from any language model: JSON lines of (user_id, texts, log_likelihoods)."""
+"""Generated texts from any language model: JSON lines of user_id, texts, log_likelihoods (and tokens).
+
+`log_likelihoods` are sums over a text's generated tokens, natural log; `tokens`, how many they are, is
+needed by the list rule calrec only.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,9 @@ MAX_CHARACTERS = 1000
 RETRIEVAL = "genrec.submission_texts:rank_texts"
 """Finds items for texts; named as a string because the harness imports no model code."""
 
-Retrieval = Callable[[Catalogue, Generations, str, int], tuple[Rankings, Generations, Mapping[str, Any]]]
+Retrieval = Callable[
+    [Catalogue, Generations, Int32Array | None, str, int], tuple[Rankings, Generations, Mapping[str, Any]]
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,7 @@ class _Line:
     user: int
     texts: list[str]
     log_likelihoods: list[float]
+    tokens: list[int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +72,9 @@ def read_texts(path: Path, split: Split, report: Report, *, list_rule: str, dept
         retrieval: Retrieval = getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise Unavailable(f"retrieval for generated texts needs the package genrec: {error}") from error
-    lists, generations, details = retrieval(split.catalogue, _generations(lines), list_rule, depth)
+    lists, generations, details = retrieval(
+        split.catalogue, _generations(lines), _tokens(lines), list_rule, depth
+    )
     rankings = np.full((len(split.user_ids), depth), NO_ITEM, dtype=np.int32)
     rankings[generations.users, : lists.shape[1]] = lists
     return Retrieved(rankings=rankings, generations=generations, details=details)
@@ -106,7 +115,7 @@ def _check(entry: object, rows: Mapping[str, int]) -> _Line:
     names = list(entry)
     at = find_column(names, USER_NAMES)
     user = None if at is None else entry[names[at]]
-    texts, likelihoods = entry["texts"], entry["log_likelihoods"]
+    texts, likelihoods, tokens = entry["texts"], entry["log_likelihoods"], entry.get("tokens")
     if not isinstance(user, str) or user not in rows:
         raise BadEntry(f"user {shown(user)} is not in the data set")
     if not isinstance(texts, list) or not all(_is_text(text) for text in texts):
@@ -116,11 +125,14 @@ def _check(entry: object, rows: Mapping[str, int]) -> _Line:
     if len(texts) != len(likelihoods) or len(texts) > MAX_TEXTS:
         counts = f"{len(texts)} texts and {len(likelihoods)} log-likelihoods"
         raise BadEntry(f"{counts}; they must be as many, at most {MAX_TEXTS}")
+    if tokens is not None and not _are_counts(tokens, len(texts)):
+        raise BadEntry("tokens must be a list of one whole number from 1 for each text")
     order = sorted(range(len(texts)), key=lambda place: -likelihoods[place])
     return _Line(
         user=rows[user],
         texts=[texts[place] for place in order],
         log_likelihoods=[float(likelihoods[place]) for place in order],
+        tokens=None if tokens is None else [tokens[place] for place in order],
     )
 
 
@@ -132,6 +144,22 @@ def _is_text(value: object) -> bool:
 
 def _is_log_likelihood(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 <= value <= 1e-6
+
+
+def _are_counts(value: object, length: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == length
+        and all(type(count) is int and 1 <= count <= 100_000 for count in value)
+    )
+
+
+def _tokens(lines: list[_Line]) -> Int32Array | None:
+    """Give the token counts of all texts, or None unless every line has them."""
+    counts = [line.tokens for line in lines if line.tokens is not None]
+    if len(counts) < len(lines):
+        return None
+    return np.array(list(chain.from_iterable(counts)), dtype=np.int32)
 
 
 def _generations(lines: list[_Line]) -> Generations:
