@@ -150,6 +150,7 @@ broken_json = st.sampled_from(
 @given(st.lists(json_values.map(json.dumps) | broken_json, min_size=1, max_size=5))
 @example(['{"a": 1', '"b": 2}', "{}, {}"])
 @example(["[1", "2]", "{}, 0, {}"])
+@example(["[1", "2]", '{}, "\\u0000", {}'])
 @settings(max_examples=400, deadline=None)
 def test_block_parser_accepts_exactly_what_json_loads_accepts_line_by_line(texts: list[str]) -> None:
     texts = [text.replace("\n", " ") for text in texts]

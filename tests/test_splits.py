@@ -154,6 +154,19 @@ def test_equals_a_plain_implementation(rows: list[tuple[int, int, int]]) -> None
     assert_is_leave_one_out(leave_one_out(data, dataset="toy"), ordered, validation)
 
 
+def test_equals_a_plain_implementation_with_validation_users() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (user, item, int(rng.integers(4)) * DAY)
+        for user in range(90)
+        for item in range(int(rng.integers(1, 9)))
+    ]
+    data = interactions([rows[place] for place in rng.permutation(len(rows))])
+    ordered, validation = plain_leave_one_out(data)
+    assert len(validation) == int(0.05 * len(ordered)) >= 3
+    assert_is_leave_one_out(leave_one_out(data, dataset="toy"), ordered, validation)
+
+
 def test_validation_users_are_those_of_the_protocol() -> None:
     rows = [(user, item, item) for user in range(100) for item in range(3)]
     split = leave_one_out(interactions(rows), dataset="toy")
