@@ -15,12 +15,13 @@ from bench.errors import DataError
 from bench.schema import BoolArray, Catalogue, Int32Array, Interactions
 
 
-def read_amazon(reviews_path: Path, metadata_path: Path) -> Interactions:
+def read_amazon(reviews_path: Path, metadata_path: Path, *, keep_untitled: bool = False) -> Interactions:
     """Read one category; raises DataError naming the file and line that cannot be used.
 
     The catalogue holds the bought items that have a title, in the order of the metadata file.
     Exact repeats of (user, item, timestamp, rating) and purchases of untitled items are left out
-    and counted.
+    and counted. `keep_untitled` keeps the latter, as papers that rank 12,101 Beauty items do; their
+    numbers can then be repeated.
     """
     reviews = read_reviews(reviews_path)
     items = read_items(metadata_path, reviews.item_codes)
@@ -29,7 +30,7 @@ def read_amazon(reviews_path: Path, metadata_path: Path) -> Interactions:
             f"{metadata_path} describes {len(items):,} of the {len(reviews.item_codes):,} items in "
             f"{reviews_path}: the two files are not of one category"
         )
-    titled = [item for item in items if item.title is not None]
+    titled = [item for item in items if keep_untitled or item.title is not None]
     row_of_code = np.full(len(reviews.item_codes), -1, dtype=np.int32)
     row_of_code[[reviews.item_codes[item.item_id] for item in titled]] = np.arange(len(titled))
     user_ids, user_of_code = _sorted_ids(reviews.user_codes)
