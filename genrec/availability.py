@@ -59,8 +59,8 @@ def _require_gpu(preset: Preset, name: str) -> None:
 
     if preset.needs_gpu and not torch.cuda.is_available():
         raise Unavailable(
-            f"{name} needs a CUDA GPU and there is none here; what it would take: genrec-bench estimate {name}; "
-            "to run it on the CPU all the same, very slowly: --set needs_gpu=false"
+            f"{name} needs a CUDA GPU and there is none here; to see what it would take: "
+            f"genrec-bench estimate {name}; to run it on the CPU, very slowly: --set needs_gpu=false"
         )
 
 
@@ -73,7 +73,11 @@ def _require_memory(preset: Preset, name: str, folder: Path | None, *, finetuned
     from genrec.memory import finetune_memory, generate_memory
     from genrec.shapes import shape_of
 
-    shape = shape_of_checkpoint(folder) if folder else shape_of(preset.architecture)
+    if preset.architecture is not None:
+        shape = shape_of(preset.architecture)
+    else:
+        assert folder is not None  # Preset: exactly one of base_model and architecture
+        shape = shape_of_checkpoint(folder)
     longest = preset.finetune.max_seq_length
     stages = {"generation": generate_memory(shape, preset.finetune, preset.generate, longest=longest)}
     if not finetuned:
@@ -83,6 +87,6 @@ def _require_memory(preset: Preset, name: str, folder: Path | None, *, finetuned
         if memory.total > free:
             raise Unavailable(
                 f"{name} needs about {memory.total / 2**30:.1f} GiB of GPU memory for {stage} and "
-                f"{free / 2**30:.1f} GiB are free; see: genrec-bench estimate {name} --gpu {free / 2**30:.0f}GB, "
-                "or --set finetune.batch_size=1"
+                f"{free / 2**30:.1f} GiB are free; where it goes: genrec-bench estimate {name} "
+                f"--gpu {free / 2**30:.0f}GB; a smaller batch: --set finetune.batch_size=1"
             )

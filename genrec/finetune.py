@@ -58,7 +58,10 @@ def finetune(data: TrainingData, preset: Preset, name: str, *, seed: int, work: 
         start = time.perf_counter()
         carried = _train(folder, begun, data, base)
         seconds = time.perf_counter() - start + carried
-        finished = begun.model_copy(update={"status": "finished", "fit_seconds": round(seconds, 3)})
+        # read again: a process of its own has put its own versions in
+        finished = artefact.read(folder).model_copy(
+            update={"status": "finished", "fit_seconds": round(seconds, 3)}
+        )
         artefact.write(folder, finished)
         checkpoint.remove(folder)
     return Finetuned(folder=folder, artefact=finished, reused=False, carried_seconds=carried)
@@ -113,7 +116,7 @@ def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseModel | No
 
 
 def scratch_tokenizer(data: TrainingData, preset: Preset) -> Any:
-    """Train the tokenizer of a model from scratch on the catalogue and on what was bought, as often as it was.
+    """Train a from-scratch model's tokenizer on the catalogue and, as often as bought, on purchases.
 
     Test targets are not read: they are not in the training data.
     """

@@ -14,7 +14,7 @@ from genrec.loss import LOGITS_PER_CHUNK
 from genrec.shapes import Shape
 
 NF4_BYTES = 0.5 + (1 + 4 / 256) / 64
-"""A 4-bit weight, its share of an 8-bit scale for each 64 weights, and of an fp32 scale for each 256 scales."""
+"""A 4-bit weight, its 64th of an 8-bit scale, and of that a 256th of an fp32 scale."""
 
 CONTEXT_BYTES = 0.5 * 2**30
 """CUDA context, cuBLAS workspaces and kernels; an assumption, it differs between drivers."""
@@ -98,7 +98,7 @@ def sequences_a_user(settings: GenerateSettings) -> int:
 
 
 def user_bytes(shape: Shape, settings: GenerateSettings, *, prompt: int) -> float:
-    """Device memory of one user in a batch: the prompt's cache once, each continuation's, and its logits twice."""
+    """Device memory of one user in a batch: cache of the prompt, once, and of each continuation; logits twice."""
     sequences = sequences_a_user(settings)
     cache = (prompt + sequences * settings.max_new_tokens) * kv_bytes(shape)
     return cache + sequences * shape.vocab_size * 8.0

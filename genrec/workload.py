@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ def measure_workload(split: Split, preset: Preset) -> Workload:
     """Count with the preset's own tokenizer if it is on this machine, else by bytes."""
     data = split.training_data
     corpus = build_corpus(data, preset.item_format, preset.finetune.train_windows)
-    train = [prompt + target for prompt, target in zip(corpus.train_prompts, corpus.train_targets, strict=True)]
+    train = [
+        prompt + target for prompt, target in zip(corpus.train_prompts, corpus.train_targets, strict=True)
+    ]
     texts = item_texts(split.catalogue, preset.item_format)
     asked = prompts(split.test.histories, texts, preset.item_format)
     tokenizer = _tokenizer(split, preset)
@@ -39,7 +42,7 @@ def measure_workload(split: Split, preset: Preset) -> Workload:
     return Workload(train=count(train) + 1, prompts=count(asked), counted_by="the model's own tokenizer")
 
 
-def _tokenizer(split: Split, preset: Preset) -> object:
+def _tokenizer(split: Split, preset: Preset) -> Any:
     if importlib.util.find_spec("transformers") is None:
         return None
     if preset.architecture is not None:

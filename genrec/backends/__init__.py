@@ -7,11 +7,11 @@ unsloth   base model and adapters through unsloth, in a process of its own
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from genrec.availability import has_unsloth
 from genrec.base_model import quiet
 from genrec.config import FinetuneSettings
 from genrec.training import LossSum
@@ -43,4 +43,4 @@ def choose(settings: FinetuneSettings) -> Chosen:
     import torch
 
     fits = settings.batching != "packed" and torch.cuda.is_available()
-    return "unsloth" if fits and importlib.util.find_spec("unsloth") else "peft"
+    return "unsloth" if fits and has_unsloth() else "peft"

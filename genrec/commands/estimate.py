@@ -66,7 +66,9 @@ def find_shape(model: str, preset: Preset) -> Shape:
 
     if preset.architecture is not None:
         return shape_of(preset.architecture)
-    known = {load_preset(name).base_model: LLAMA_SHAPES[name] for name in preset_names() if name in LLAMA_SHAPES}
+    known = {
+        load_preset(name).base_model: LLAMA_SHAPES[name] for name in preset_names() if name in LLAMA_SHAPES
+    }
     if preset.base_model in known:
         return known[preset.base_model]
     try:
@@ -91,10 +93,14 @@ def _memory_table(result: Forecast, card: Gpu) -> Table:
         column.justify = "right"
     stages = (result.finetune_memory, result.generate_memory)
     for part in dict.fromkeys(name for memory in stages for name in memory.parts):
-        table.add_row(part, *(f"{memory.parts[part] / GIB:.2f}" if part in memory.parts else "" for memory in stages))
+        table.add_row(
+            part, *(f"{memory.parts[part] / GIB:.2f}" if part in memory.parts else "" for memory in stages)
+        )
     table.add_section()
     table.add_row("peak", *(f"{memory.total / GIB:.2f}" for memory in stages))
-    table.add_row(f"fits {card.memory_bytes / GIB:.0f} GiB", *("yes" if result.fits(m, card) else "NO" for m in stages))
+    table.add_row(
+        f"fits {card.memory_bytes / GIB:.0f} GiB", *("yes" if result.fits(m, card) else "NO" for m in stages)
+    )
     return table
 
 
@@ -107,10 +113,11 @@ def _facts(preset: Preset, workload: Workload, result: Forecast, mfu: float) -> 
         f"parameters: {result.parameters:,}, trainable {result.trainable_parameters:,} ({share:.2%})",
         f"texts: {len(workload.train):,}, {workload.train.mean():.0f} tokens in the mean, longest "
         f"{workload.train.max():,}; counted by {workload.counted_by}",
-        f"fine-tuning: {result.finetune_flops:.2e} FLOP, {result.finetune_hours:.2g} h for {result.epochs:g} epochs "
-        f"(early stopping may end sooner; {padding:.0%} padding with '{preset.finetune.batching}')",
-        f"generation: {result.generate_flops:.2e} FLOP, {result.generate_hours:.2g} h for {len(workload.prompts):,} "
-        f"users, {result.users_a_batch:,} a batch",
+        f"fine-tuning: {result.finetune_flops:.2e} FLOP, {result.finetune_hours:.2g} h for "
+        f"{result.epochs:g} epochs (early stopping may end sooner; {padding:.0%} padding with "
+        f"'{preset.finetune.batching}')",
+        f"generation: {result.generate_flops:.2e} FLOP, {result.generate_hours:.2g} h for "
+        f"{len(workload.prompts):,} users, {result.users_a_batch:,} a batch",
         f"assumed: MFU {mfu:g}; decoding steps at {BANDWIDTH_SHARE:g} of the memory bandwidth, and at least "
         f"{LAUNCH_SECONDS_PER_LAYER * 1e3:g} ms a layer",
     ]
@@ -119,7 +126,11 @@ def _facts(preset: Preset, workload: Workload, result: Forecast, mfu: float) -> 
 def _verdicts(result: Forecast, card: Gpu) -> list[str]:
     lines = []
     for stage, memory, remedy in (
-        ("fine-tuning", result.finetune_memory, "--set finetune.batch_size=1 or a shorter finetune.max_seq_length"),
+        (
+            "fine-tuning",
+            result.finetune_memory,
+            "--set finetune.batch_size=1 or a shorter finetune.max_seq_length",
+        ),
         ("generation", result.generate_memory, "fewer beams or a shorter generate.max_seq_length"),
     ):
         if not result.fits(memory, card):

@@ -1,0 +1,77 @@
+"""Backend `unsloth`, seen from the main process: unsloth itself is never imported here.
+
+Importing unsloth patches transformers for the whole process, and its LLaMA cannot search beams. So it
+trains in a process of its own, which ends before anything is generated, and may live in another
+environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.progress import report
+from genrec.artefact import write_text
+from genrec.availability import UNSLOTH_PYTHON
+from genrec.corpus import Corpus
+
+CORPUS, LOG = "corpus.json", "unsloth.log"
+MARK = "@genrec "
+"""Begins a line that the process says to us; all else on its standard output is talk."""
+
+SHOWN_LINES = 8
+
+
+def train_in_own_process(folder: Path, corpus: Corpus) -> float:
+    """Train the unfinished artefact in `folder`; gives the seconds that earlier attempts spent.
+
+    Raises BenchError with the end of the process's log if it fails. Should this process die, the other
+    ends at its next report, and a later attempt goes on from its checkpoint.
+    """
+    write_text(folder / CORPUS, json.dumps(asdict(corpus), ensure_ascii=False))
+    python = os.environ.get(UNSLOTH_PYTHON) or sys.executable
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
+    with (folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(
+            [python, "-m", "genrec.backends.unsloth_process", str(folder.resolve())],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
+        assert process.stdout is not None  # it is a pipe
+        result = None
+        try:
+            for message in _messages(process.stdout, log):
+                if "progress" in message:
+                    report(*message["progress"])
+                else:
+                    result = message
+        finally:
+            process.stdout.close()  # an unfinished process is stopped by its next word to us
+            code = process.wait()
+        if code or result is None:
+            log.seek(0)
+            tail = "".join(log.readlines()[-SHOWN_LINES:])
+            raise BenchError(
+                f"fine-tuning with unsloth ended with code {code}; end of {folder / LOG}:\n{tail}"
+            )
+    (folder / CORPUS).unlink()
+    return float(result["carried_seconds"])
+
+
+def _messages(lines: Iterable[str], log: Any) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        if line.startswith(MARK):
+            yield json.loads(line.removeprefix(MARK))
+        else:
+            log.write(line)

@@ -1,0 +1,186 @@
+"""The generative recommender of the harness: fine-tune, generate, retrieve."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import ConfigError
+from bench.schema import Generations, Histories, Rankings, TrainingData
+from genrec import artefact
+from genrec.availability import check_available
+from genrec.bm25 import BM25Index
+from genrec.config import GenerateSettings, Preset, load_preset
+from genrec.finetune import Finetuned, finetune
+from genrec.generate import GeneratedTexts, TextGenerator, generation_key
+from genrec.health import generation_health
+from genrec.retrieve import Retrieved, retrieve
+from genrec.serialize import item_texts, prompts
+
+CURVE_POINTS = 200
+"""Entries of the loss curve and the memory timeline that go into a record, at most."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Answer:
+    """One `recommend`: whom it was for, what was written, what that found."""
+
+    histories: Histories
+    generated: GeneratedTexts
+    retrieved: Retrieved
+
+
+class GenerativeRecommender:
+    """A language model, fine-tuned on purchase histories, that writes the text of the next item.
+
+    `preset` is a name or a YAML file, `settings` are overrides such as 'finetune.lora_r=32'. Models
+    and generated texts are kept under `work_dir` (else GENREC_BENCH_WORK, else the user's cache
+    folder) and taken up again by later runs with the same settings, data and seed; `details` then
+    says so, with the seconds they took.
+    """
+
+    kind = "generative"
+
+    def __init__(
+        self, preset: str, seed: int, settings: Sequence[str] = (), work_dir: Path | None = None
+    ) -> None:
+        self.name = Path(preset).stem
+        self.preset: Preset = load_preset(preset, settings)
+        self._seed = seed
+        self._work = artefact.work_dir(work_dir)
+        self._own_generation = any(setting.startswith("generate") for setting in settings)
+        self._finetuned: Finetuned | None = None
+        self._answer: _Answer | None = None
+
+    @property
+    def generate_settings(self) -> GenerateSettings:
+        """How texts are generated: overridden by hand, else chosen on validation, else the preset's."""
+        selected = self._finetuned.artefact.selected if self._finetuned else None
+        return self.preset.generate if selected is None or self._own_generation else selected
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The settings in force, for the record."""
+        return self.preset.model_copy(update={"generate": self.generate_settings}).model_dump(mode="json")
+
+    def check_available(self, data: TrainingData) -> None:
+        """Raise Unavailable, saying what is missing and what gets it."""
+        found = artefact.find_trained(
+            self._work, self.name, self.preset, seed=self._seed, fingerprint=data.fingerprint
+        )
+        check_available(self.preset, self.name, finetuned=found is not None)
+
+    def fit(self, data: TrainingData) -> None:
+        """Fine-tune, or take the finished model of the same settings, data and seed."""
+        self._finetuned = finetune(data, self.preset, self.name, seed=self._seed, work=self._work)
+        release_device_memory()
+        model, tokenizer = artefact.load_model(self._finetuned.folder)
+        self._texts = item_texts(data.catalogue, self.preset.item_format)
+        self._index = BM25Index.build(self._texts)
+        self._writer = TextGenerator(
+            model, tokenizer, self.generate_settings, seed=self._seed, catalogue_texts=self._texts
+        )
+
+    def recommend(self, histories: Histories, depth: int) -> Rankings:
+        """Write texts for each history, or read those written before, and rank the items they find."""
+        fitted = self._fitted
+        key = generation_key(
+            self.generate_settings,
+            seed=self._seed,
+            model=fitted.folder.name,
+            fingerprint=fitted.artefact.fingerprint,
+        )
+        self._answer = self._ask(histories, depth, store=fitted.folder / "generations", key=key)
+        return self._answer.retrieved.rankings
+
+    def recommend_afresh(self, histories: Histories, depth: int) -> Rankings:
+        """Like `recommend`, but without reading or keeping texts."""
+        return self._ask(histories, depth).retrieved.rankings
+
+    def details(self) -> dict[str, Any]:
+        """Facts of the last fit and recommend: how they went, and what was taken over from earlier runs."""
+        fitted = self._fitted
+        facts = {
+            "fit_reused": fitted.reused,
+            "fit_seconds": fitted.artefact.fit_seconds,
+            "carried_seconds": {"fit": round(fitted.carried_seconds, 3)},
+            "artefact": fitted.folder.name,
+            "strategy": self.generate_settings.strategy,
+            "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
+            **finetuning_facts(fitted),
+        }
+        if self._answer is not None:
+            generated = self._answer.generated
+            facts["carried_seconds"]["recommend"] = round(generated.carried_seconds, 3)
+            facts["generation_seconds"] = round(generated.seconds, 3)
+            facts["generation_health"] = generation_health(generated, self._answer.retrieved, self._texts)
+        return facts
+
+    def generations(self) -> Generations | None:
+        """Give the texts behind the last `recommend`, each with the item it found first."""
+        if self._answer is None:
+            return None
+        generated = self._answer.generated
+        return Generations(
+            users=self._answer.histories.users,
+            indptr=generated.indptr,
+            texts=generated.texts,
+            log_likelihoods=generated.log_likelihoods,
+            items=self._answer.retrieved.items,
+        )
+
+    @property
+    def _fitted(self) -> Finetuned:
+        if self._finetuned is None:
+            raise ConfigError(f"model '{self.name}' was asked for lists before it was fitted")
+        return self._finetuned
+
+    def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
+        asked = prompts(histories, self._texts, self.preset.item_format)
+        generated = self._writer.generate(asked, store=store, key=key)
+        retrieved = retrieve(generated, self._index, self._texts, self.preset.retrieve, depth)
+        return _Answer(histories=histories, generated=generated, retrieved=retrieved)
+
+
+def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:
+    """What a record keeps of the fine-tuning: curves of at most CURVE_POINTS entries, and totals."""
+    training = artefact.training_summary(finetuned.folder)
+    kept = (
+        "trainable_parameters", "texts", "texts_cut", "step", "total_steps", "steps_per_epoch", "best_step",
+        "best_loss", "seconds", "tokens", "tokens_per_second", "padding_share",
+    )  # fmt: skip
+    return {
+        "finetuning": {
+            "backend": finetuned.artefact.backend,
+            "base_model": finetuned.artefact.base_model,
+            "base_revision": finetuned.artefact.base_revision,
+            "versions": finetuned.artefact.versions,
+            **{name: training[name] for name in kept},
+            "memory_timeline": thinned(training["memory"]),
+        },
+        "loss_curve": {
+            "train": thinned(training["train_loss"]),
+            "validation": thinned(training["eval_loss"]),
+        },
+    }
+
+
+def thinned(entries: Sequence[Any]) -> list[Any]:
+    """Keep at most CURVE_POINTS entries, evenly spread, both ends among them."""
+    if len(entries) <= CURVE_POINTS:
+        return list(entries)
+    return [entries[int(place)] for place in np.linspace(0, len(entries) - 1, num=CURVE_POINTS)]
+
+
+def release_device_memory() -> None:
+    """Give back what training held on the GPU, before the model is loaded again to generate."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
