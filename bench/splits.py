@@ -118,7 +118,7 @@ def _ordered_rows(interactions: Interactions, kept: NDArray[np.bool_], seed: int
 
 
 def _validation_users(users: int) -> Int32Array:
-    """Draw what `random.seed(42); random.sample(sorted_ids, int(0.05 * users))` draws, with no global seed."""
+    """Draw as `random.seed(42); random.sample(sorted_ids, int(0.05 * users))` would; no global seed."""
     drawn = random.Random(VALIDATION_SEED).sample(range(users), int(VALIDATION_SHARE * users))
     return np.array(sorted(drawn), dtype=np.int32)
 

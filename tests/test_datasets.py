@@ -402,6 +402,11 @@ def test_data_folder_without_permission(tmp_path: Path) -> None:
         load("toys2014", tmp_path)
 
 
+def test_data_folder_with_an_impossible_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot read .*too long"):
+        load("toys2014", tmp_path / ("x" * 300))
+
+
 def test_data_folder_is_argument_then_environment_then_user_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
