@@ -1,0 +1,232 @@
+"""The board's data frames as cells of an HTML table: labels, digits, bars, badges, clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.metrics import QUALITY
+from leaderboard import formatting
+from leaderboard.html_table import Badge, Bar, Cell, Column, Event, Row
+from leaderboard.tables import rows_of
+
+METRIC_LABELS = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
+_COSTS: dict[str, tuple[str, str, str, Callable[[float | None], str]]] = {
+    "fit": ("Fit", "wall time", "fit_seconds", formatting.seconds),
+    "recommend": ("Recommend", "wall time", "recommend_seconds", formatting.seconds),
+    "speed": ("Users/s", "recommend", "users_per_second", formatting.count),
+    "latency": ("Latency", "p50, one user", "latency_ms", lambda ms: formatting.seconds(_thousandth(ms))),
+    "vram": ("Peak VRAM", "", "peak_vram_bytes", formatting.size),
+    "ram": ("Peak RAM", "", "peak_rss_bytes", formatting.size),
+    "energy": ("Energy", "GPU", "energy_joules", formatting.energy),
+    "size": ("Parameters", "", "parameters", formatting.count),
+}
+COLUMNS: dict[str, str] = {
+    "select": "",
+    "rank": "Rank",
+    "model": "Model",
+    **{name: METRIC_LABELS[name] for name in QUALITY},
+    "lift": "Lift",
+    **{name: label for name, (label, *_) in _COSTS.items()},
+    "hardware": "Hardware",
+    "date": "Date and commit",
+}
+_NOTES = {"rank": "group", "lift": "vs last item"}
+FIXED = ("select", "rank", "model")
+DEFAULT_COLUMNS = (*QUALITY, "lift", "fit", "recommend", "speed", "vram", "ram", "hardware", "date")
+
+
+def board_columns(shown: Collection[str], cutoff: int, *, clicks: bool = True) -> list[Column]:
+    """Give the columns that are shown, in the board's order; without clicks nothing can be selected."""
+    columns = []
+    for key, label in COLUMNS.items():
+        if (key in FIXED or key in shown) and (clicks or key != "select"):
+            columns.append(_board_column(key, label, cutoff))
+    return columns
+
+
+def _board_column(key: str, label: str, cutoff: int) -> Column:
+    note, sort = _NOTES.get(key, ""), "" if key == "select" else key
+    if key in QUALITY:
+        label, note = f"{label}@{cutoff}", "95 % interval"
+    elif key in _COSTS:
+        _, note, sort, _ = _COSTS[key]
+    return Column(
+        key=key, label=label, note=note, sort=sort, numeric=key in QUALITY or key in _COSTS or key == "lift"
+    )
+
+
+def board_rows(
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    *,
+    links: Callable[[str], str] | None,
+    expanded: str = "",
+    marked: Collection[str] = (),
+) -> list[Row]:
+    """Give the rows; `links` makes the address of a run's page (None: no clicks, as in the static page)."""
+    scale = _scale(frame)
+    return [
+        Row(
+            cells=[_cell(column.key, row, scale, links, expanded, marked) for column in columns],
+            state="older" if row.get("is_older") else "marked" if row["id"] in marked else "",
+        )
+        for row in rows_of(frame)
+    ]
+
+
+def _cell(
+    key: str,
+    row: dict[str, Any],
+    scale: dict[str, tuple[float, int]],
+    links: Callable[[str], str] | None,
+    expanded: str,
+    marked: Collection[str],
+) -> Cell:
+    if key == "select":
+        return _select_cell(row["id"], marked)
+    if key == "rank":
+        return _rank_cell(row)
+    if key == "model":
+        return _model_cell(row, links, expanded)
+    if key in QUALITY:
+        return _quality_cell(row, key, *scale[key])
+    if key == "lift":
+        return Cell(text=formatting.percent(row["lift"]))
+    if key == "hardware":
+        return Cell(text=row["hardware"])
+    if key == "date":
+        return Cell(text=row["date"], note=row["commit"] + (", dirty" if row["dirty"] else ""))
+    _, _, column, show = _COSTS[key]
+    return Cell(text=show(row[column]), note="declared" if row["declared"] and pd.notna(row[column]) else "")
+
+
+def _rank_cell(row: dict[str, Any]) -> Cell:
+    if pd.isna(row["best"]):
+        return Cell(text=formatting.MISSING)
+    best, worst = int(row["best"]), int(row["worst"])
+    letters = "".join(chr(ord("a") + group) for group in row["groups"] if group < 26)
+    note = letters if letters and max(row["groups"]) < 26 else ""
+    return Cell(
+        text=str(best) if best == worst else f"{best}–{worst}",
+        note=note,
+        title="Models that share a letter do not differ significantly",
+    )
+
+
+def _select_cell(identity: str, marked: Collection[str]) -> Cell:
+    return Cell(
+        text="✓" if identity in marked else "",
+        event=Event(name="select", value=identity),
+        title="Select for Compare and Explore",
+    )
+
+
+def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expanded: str) -> Cell:
+    identity = row["id"]
+    badges = [Badge(text=audit.name, tone="bad", title=audit.message) for audit in row["flags"]]
+    if row["status"] == "partial":
+        badges.append(Badge(text="partial", tone="warn", title="Lists are missing for some users"))
+    if row["dirty"]:
+        badges.append(Badge(text="dirty", tone="warn", title="Run from a tree with uncommitted changes"))
+    if links is not None:
+        if row["older"] and not row.get("is_older"):
+            open_now = expanded == row["name"]
+            text = "hide older" if open_now else f"{row['older']} older"
+            event = Event(name="older", value="" if open_now else row["name"])
+            badges.append(Badge(text=text, title="Earlier records of this model", event=event))
+    return Cell(
+        text=row["model"],
+        note=f"{row['kind']} · {row['name']}",
+        kind=row["kind"],
+        badges=tuple(badges),
+        event=Event(name="run", value=identity, href=links(identity)) if links else None,
+    )
+
+
+def _quality_cell(row: dict[str, Any], key: str, top: float, decimals: int) -> Cell:
+    value, low, high = row[key], row[f"{key}_low"], row[f"{key}_high"]
+    if pd.isna(value):
+        return Cell(text=formatting.MISSING, note="not measured")
+    known = pd.notna(low) and pd.notna(high)
+    bar = Bar(low=(low if known else value) / top, value=value / top, high=(high if known else value) / top)
+    return Cell(text=formatting.number(value, decimals), note=formatting.span(low, high, decimals), bar=bar)
+
+
+def _scale(frame: pd.DataFrame) -> dict[str, tuple[float, int]]:
+    """Give each quality column its axis (largest upper bound) and its decimals."""
+    scale = {}
+    for name in QUALITY:
+        half_widths = ((frame[f"{name}_high"] - frame[f"{name}_low"]) / 2).dropna()
+        top = frame[[name, f"{name}_high"]].max().max() if len(frame) else float("nan")
+        scale[name] = (float(top) if top > 0 else 1.0, formatting.decimals_for(half_widths))
+    return scale
+
+
+def _thousandth(value: float | None) -> float | None:
+    return None if value is None else value / 1000
+
+
+REPORTED_COLUMNS = ("model", "source", "protocol", "notes")
+
+
+def reported_columns(cutoff: int) -> list[Column]:
+    """Give the columns of the table of reported numbers."""
+    metrics = [
+        Column(key=name, label=f"{METRIC_LABELS[name]}@{cutoff}", note="reported; ours", sort="")
+        for name in QUALITY
+    ]
+    return [
+        Column(key="model", label="Model", numeric=False),
+        *metrics,
+        Column(key="source", label="Source", numeric=False),
+        Column(key="protocol", label="How it was measured", numeric=False),
+        Column(key="notes", label="What to know", numeric=False),
+    ]
+
+
+def reported_cells(frame: pd.DataFrame) -> list[Row]:
+    """Give the rows of the table of reported numbers; where we measured the model, with the gap."""
+    return [
+        Row(
+            cells=[
+                Cell(text=row["model"], kind=row["kind"], note=row["kind"], badges=_reported_badges(row)),
+                *(_reported_value(row, name) for name in QUALITY),
+                Cell(text=row["source"], note=f"{row['place']} ({_READ[row['read']]})", href=row["link"]),
+                Cell(text=row["protocol"]),
+                Cell(text=row["notes"] or formatting.MISSING, note=_other_cutoffs(row["other"])),
+            ],
+            state="" if row["comparable"] else "older",
+        )
+        for row in rows_of(frame)
+    ]
+
+
+_READ = {"primary": "read there", "quoted": "quoted by others", "own": "our own calculation"}
+
+
+def _reported_badges(row: dict[str, Any]) -> tuple[Badge, ...]:
+    if row["comparable"]:
+        return ()
+    return (Badge(text="other protocol", tone="warn", title="May not stand beside a record of this board"),)
+
+
+def _reported_value(row: dict[str, Any], name: str) -> Cell:
+    value, ours = row[name], row[f"{name}_ours"]
+    if pd.isna(value):
+        return Cell(text=formatting.MISSING)
+    text = f"{value:.5f}".rstrip("0")
+    text = text if len(text) >= 6 else f"{value:.4f}"
+    if pd.isna(ours):
+        return Cell(text=text)
+    return Cell(text=text, note=f"ours {ours:.5f} ({formatting.signed(ours - value, 5)})")
+
+
+def _other_cutoffs(metrics: Mapping[str, float]) -> str:
+    labels = []
+    for name, value in metrics.items():
+        metric, _, cutoff = name.partition("@")
+        labels.append(f"{METRIC_LABELS.get(metric, metric)}@{cutoff} {value:.4f}")
+    return "; ".join(labels)

@@ -1,0 +1,311 @@
+"""Quality against cost as one SVG, the same in the app and in the static page, and its sentence.
+
+Drawn by hand rather than by a chart library, so that the static page needs no script: points are
+links, the details of a point show on hover and focus, and every point is labelled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from bench.pareto import gap_to_better, pareto_front
+from leaderboard import formatting
+from leaderboard.tables import rows_of
+
+_TIMES = (1e-3, 1e-2, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
+_DECADES = tuple(10.0**power for power in range(-6, 19))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostAxis:
+    """A cost to plot: a column of the board, how to show it, and whether more of it is better."""
+
+    column: str
+    label: str
+    phrase: str
+    """As in 'nothing within 100 times its wall time is better'."""
+    show: Callable[[float | None], str]
+    more_is_better: bool = False
+    ticks: tuple[float, ...] = _DECADES
+
+    def cost(self, value: float) -> float:
+        """Turn a value into one where less is better."""
+        return 1 / value if self.more_is_better else value
+
+
+AXES: dict[str, CostAxis] = {
+    "time": CostAxis(
+        column="total_seconds",
+        label="Wall time to fit and recommend",
+        phrase="wall time",
+        show=formatting.seconds,
+        ticks=_TIMES,
+    ),
+    "speed": CostAxis(
+        column="users_per_second",
+        label="Users per second",
+        phrase="time a user",
+        show=lambda value: f"{formatting.count(value)}/s",
+        more_is_better=True,
+    ),
+    "vram": CostAxis(
+        column="peak_vram_bytes", label="Peak GPU memory", phrase="GPU memory", show=formatting.size
+    ),
+    "energy": CostAxis(
+        column="energy_joules",
+        label="GPU energy",
+        phrase="energy",
+        show=formatting.energy,
+        ticks=tuple(3600 * tick for tick in _DECADES),
+    ),
+    "parameters": CostAxis(
+        column="parameters", label="Parameters of the model", phrase="size", show=formatting.count
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One run on the chart."""
+
+    id: str
+    name: str
+    kind: str
+    cost: float
+    quality: float
+    low: float
+    high: float
+    details: tuple[str, ...] = ()
+    """Further lines that show on hover."""
+    href: str = ""
+
+
+def points_of(
+    frame: pd.DataFrame, metric: str, axis: CostAxis, links: Callable[[str], str] | None
+) -> list[Point]:
+    """Give the board's rows that have both figures; `links` makes the address of a run's page."""
+    known = frame[frame[metric].notna() & (frame[axis.column] > 0)]
+    return [
+        Point(
+            id=row["id"],
+            name=row["model"],
+            kind=row["kind"],
+            cost=row[axis.column],
+            quality=row[metric],
+            low=row[f"{metric}_low"],
+            high=row[f"{metric}_high"],
+            details=(f"{row['kind']}, {row['hardware']}", f"{row['date']}, commit {row['commit']}"),
+            href=links(row["id"]) if links else "",
+        )
+        for row in rows_of(known)
+    ]
+
+
+def front_of(points: Sequence[Point], axis: CostAxis) -> list[Point]:
+    """Give the points on the Pareto front, cheapest first."""
+    costs = [axis.cost(point.cost) for point in points]
+    return [points[row] for row in pareto_front(costs, [point.quality for point in points])]
+
+
+def sentence(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
+    """Say what the chart of at least one point shows, in words."""
+    if len(points) == 1:
+        return f"Only one run has both: {points[0].name}."
+    costs = [axis.cost(point.cost) for point in points]
+    qualities = [point.quality for point in points]
+    front = pareto_front(costs, qualities)
+    best = points[front[-1]]
+    opening = f"Best {metric}: {best.name}."
+    gaps = [(row, gap) for row in front[:-1] if (gap := gap_to_better(costs, qualities, row)) is not None]
+    if not gaps:
+        return f"{opening} It is also the cheapest by {axis.phrase}: no other run is worth its cost."
+    worth = [pair for pair in gaps if pair[1] >= 10]
+    row, gap = worth[-1] if worth else max(gaps, key=lambda pair: pair[1])
+    times = f"{gap:,.0f}" if gap >= 10 else f"{gap:.1f}"
+    share = qualities[row] / best.quality if best.quality else 0.0
+    return (
+        f"{opening} Nothing within {times} times the {axis.phrase} of {points[row].name} is better; "
+        f"it reaches {100 * share:.0f} % of the best. {len(front)} of {len(points)} runs are on the front."
+    )
+
+
+def figure(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
+    """Give sentence, chart and legend; of its two widths the style sheet shows the one that fits."""
+    wide = svg(points, axis, metric, width=1080, height=520)
+    narrow = svg(points, axis, metric, width=380, height=440)
+    kinds = dict.fromkeys(point.kind for point in points)
+    legend = "".join(f'<span><i class="dot kind-{escape(kind)}"></i>{escape(kind)}</span>' for kind in kinds)
+    return (
+        f'<p class="sentence">{escape(sentence(points, axis, metric))}</p>'
+        f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+        f'<div class="legend">{legend}<span><i class="front"></i>Pareto front</span></div>'
+    )
+
+
+def svg(points: Sequence[Point], axis: CostAxis, metric: str, *, width: int, height: int) -> str:
+    """Draw the chart; texts are escaped here, colours come from the style sheet by class."""
+    frame = _Frame(points, axis, width=width, height=height)
+    parts = [
+        _grid(frame, axis, metric),
+        _front_line(frame, front_of(points, axis)),
+        *(_mark(frame, point) for point in points),
+        _labels(frame, points),
+        *(_target(frame, axis, metric, point) for point in points),
+    ]
+    label = escape(f"{metric} against {axis.label.lower()}, {len(points)} runs")
+    return (
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+class _Frame:
+    """Where values land on the canvas: cost on a log scale, quality from 0 up."""
+
+    def __init__(self, points: Sequence[Point], axis: CostAxis, *, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.left, self.right, self.top, self.bottom = 52, width - 14, 14, height - 44
+        costs = [point.cost for point in points] or [1.0]
+        padding = 0.08 * max(math.log10(max(costs) / min(costs)), 1.0)
+        self._low = math.log10(min(costs)) - padding
+        self._high = math.log10(max(costs)) + padding + (0.12 if width > 500 else 0.25)
+        self.quality_top = 1.08 * max((max(p.quality, p.high) for p in points), default=1.0) or 1.0
+        self.ticks = [t for t in axis.ticks if self._low <= math.log10(t) <= self._high]
+        self.ticks = self.ticks[:: max(1, math.ceil(len(self.ticks) * 90 / (self.right - self.left)))]
+
+    def x(self, cost: float) -> float:
+        share = (math.log10(cost) - self._low) / (self._high - self._low)
+        return self.left + share * (self.right - self.left)
+
+    def y(self, quality: float) -> float:
+        return self.bottom - quality / self.quality_top * (self.bottom - self.top)
+
+    @property
+    def quality_ticks(self) -> list[float]:
+        """Round numbers, four to eight of them."""
+        rough = self.quality_top / 5
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
+        return [step * number for number in range(int(self.quality_top / step) + 1)]
+
+
+def _grid(frame: _Frame, axis: CostAxis, metric: str) -> str:
+    lines = []
+    decimals = formatting.decimals_for([frame.quality_ticks[1]] if len(frame.quality_ticks) > 1 else [])
+    for value in frame.quality_ticks:
+        y = frame.y(value)
+        lines.append(f'<line class="grid" x1="{frame.left}" x2="{frame.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        text = f"{value:.{max(decimals - 1, 1)}f}"
+        lines.append(
+            f'<text class="tick" x="{frame.left - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    for value in frame.ticks:
+        x = frame.x(value)
+        lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{frame.top}" y2="{frame.bottom}"/>')
+        text = escape(_tick(axis, value))
+        lines.append(
+            f'<text class="tick" x="{x:.1f}" y="{frame.bottom + 16}" text-anchor="middle">{text}</text>'
+        )
+    middle = (frame.left + frame.right) / 2
+    better = "more is better" if axis.more_is_better else "less is better"
+    lines.append(
+        f'<text class="title" x="{middle:.0f}" y="{frame.height - 8}" text-anchor="middle">'
+        f"{escape(axis.label)} ({better}, log scale)</text>"
+        f'<text class="title" transform="translate(12 {(frame.top + frame.bottom) / 2:.0f}) rotate(-90)" '
+        f'text-anchor="middle">{escape(metric)}</text>'
+    )
+    return "".join(lines)
+
+
+def _tick(axis: CostAxis, value: float) -> str:
+    if axis.ticks is not _TIMES:
+        return axis.show(value)
+    for unit, seconds in (("h", 3600.0), ("min", 60.0), ("s", 0.1)):
+        if value >= seconds:
+            return f"{value / max(seconds, 1.0):,g} {unit}"
+    return f"{value * 1000:g} ms"
+
+
+def _front_line(frame: _Frame, front: Sequence[Point]) -> str:
+    if len(front) < 2:
+        return ""
+    path = f"M{frame.x(front[0].cost):.1f} {frame.y(front[0].quality):.1f}"
+    for point in front[1:]:
+        path += f"H{frame.x(point.cost):.1f}V{frame.y(point.quality):.1f}"
+    return f'<path class="front" d="{path}"/>'
+
+
+def _mark(frame: _Frame, point: Point) -> str:
+    x, y = frame.x(point.cost), frame.y(point.quality)
+    bar = ""
+    if math.isfinite(point.low) and math.isfinite(point.high):
+        bar = (
+            f'<line class="error" x1="{x:.1f}" x2="{x:.1f}" '
+            f'y1="{frame.y(point.low):.1f}" y2="{frame.y(point.high):.1f}"/>'
+        )
+    shape = {
+        "generative": '<rect x="-5" y="-5" width="10" height="10"/>',
+        "sequential": '<rect x="-5" y="-5" width="10" height="10" transform="rotate(45)"/>',
+        "hybrid": '<path d="M0 -7L6.5 5H-6.5Z"/>',
+    }.get(point.kind, '<circle r="5.5"/>')
+    return (
+        f'{bar}<g class="mark kind-{escape(point.kind)}" transform="translate({x:.1f} {y:.1f})">{shape}</g>'
+    )
+
+
+def _labels(frame: _Frame, points: Sequence[Point]) -> str:
+    """Put each name beside its point; move it down where it would cover another."""
+    limit = 26 if frame.width > 500 else 16
+    taken: list[tuple[float, float, float]] = []
+    texts = []
+    for point in sorted(points, key=lambda p: -p.quality):
+        name = point.name if len(point.name) <= limit else point.name[: limit - 1] + "…"
+        length = 6.4 * len(name)
+        x, y = frame.x(point.cost) + 9, frame.y(point.quality) - 7
+        anchor = "start"
+        if x + length > frame.right:
+            x, anchor = x - 18, "end"
+        start = x if anchor == "start" else x - length
+        while any(abs(y - at) < 13 and start < end and begin < start + length for begin, end, at in taken):
+            y += 3
+        taken.append((start, start + length, y))
+        if y < frame.bottom:
+            texts.append(
+                f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
+            )
+    return "".join(texts)
+
+
+def _target(frame: _Frame, axis: CostAxis, metric: str, point: Point) -> str:
+    """Draw a large invisible target over the mark, with the details that hover and focus show."""
+    x, y = frame.x(point.cost), frame.y(point.quality)
+    decimals = formatting.decimals_for([(point.high - point.low) / 2])
+    interval = formatting.span(point.low, point.high, decimals)
+    lines = [
+        point.name[:48],
+        f"{metric} {formatting.number(point.quality, decimals)}" + (f" ({interval})" if interval else ""),
+        f"{axis.label}: {axis.show(point.cost)}",
+        *(line[:60] for line in point.details),
+    ]
+    width, height = 6.6 * max(len(line) for line in lines) + 16, 17 * len(lines) + 10
+    left = min(max(x + 12, frame.left), max(frame.right - width, 4))
+    top = y + 12 if y + 12 + height < frame.height else max(y - 12 - height, 2)
+    texts = "".join(
+        f'<text x="{left + 8:.1f}" y="{top + 17 * (number + 1):.1f}">{escape(line)}</text>'
+        for number, line in enumerate(lines)
+    )
+    tip = (
+        f'<g class="tip"><rect x="{left:.1f}" y="{top:.1f}" width="{width:.0f}" height="{height}" rx="4"/>'
+        f"{texts}</g>"
+    )
+    label = escape("; ".join(lines))
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="13"/>'
+    if point.href:
+        event = f'data-event="run" data-value="{escape(point.id)}"'
+        circle = f'<a href="{escape(point.href)}" {event} aria-label="{label}">{circle}</a>'
+    return f'<g class="target">{circle}{tip}</g>'

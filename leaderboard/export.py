@@ -1,0 +1,107 @@
+"""The main table and the Pareto chart as one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from bench.board import board_standings
+from bench.comparison import Contender
+from bench.contenders import load_contender
+from bench.errors import BenchError, ConfigError, RecordError
+from bench.records import View
+from bench.store import StoredRecord, load_records
+from leaderboard import board_cells, cost_chart, tables
+from leaderboard.html_table import asset, render
+from leaderboard.run_tables import VIEW_NAMES
+from leaderboard.tables import BoardKey
+
+FILE_NAME = "index.html"
+_COLUMNS = board_cells.DEFAULT_COLUMNS
+_METRIC = "ndcg"
+_PAGE = """
+:root { color-scheme: light dark; --ink: light-dark(#2f2d2b, #edebe8); --page: light-dark(#ffffff, #171614);
+  --link: light-dark(#0067a3, #7cc4f0); }
+body { margin: 0 auto; padding: 1.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; max-width: 84rem; color: var(--ink);
+  background: var(--page); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: clamp(1.5rem, 4vw, 2rem); line-height: 1.2; } h2 { margin-top: 2.5rem; }
+p.note { color: var(--soft); font-size: 0.9rem; }
+"""
+
+
+def export(results_dir: Path, folder: Path, *, view: View, cutoff: int) -> Path:
+    """Write `<folder>/index.html` with every board of the results folder; give its path.
+
+    Raises RecordError if there is nothing to show or the folder cannot be written.
+    """
+    if not results_dir.is_dir():
+        raise RecordError(f"there is no results folder '{results_dir}'; give one with --results")
+    boards = tables.boards(load_records(results_dir).valid())
+    if not boards:
+        raise RecordError(f"there are no records to show in '{results_dir}'")
+    html = page(boards, view=view, cutoff=cutoff)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / FILE_NAME, html)
+    except OSError as error:
+        raise ConfigError(f"cannot write to '{folder}': {error.strerror or error}") from None
+    return folder / FILE_NAME
+
+
+def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int) -> str:
+    """Give the whole page."""
+    styles = "".join(asset(name) for name in ("colours.css", "table.css", "chart.css"))
+    sections = "".join(_section(key, records, view, cutoff) for key, records in boards.items())
+    made = f"{datetime.now(UTC):%Y-%m-%d}"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>genrec-bench leaderboard</title><style>{_PAGE}{styles}</style></head><body>"
+        f"<h1>Generative recommenders, measured</h1>{sections}"
+        '<p class="note">Rank: the places that the data allow; models that share a letter do not differ '
+        "significantly (paired test over users, Holm-corrected, 5 %). Bars: value and 95 % bootstrap interval on "
+        "an axis from 0. Lift: nDCG against the last item's text by BM25, which needs no training. Made by "
+        f"genrec-bench on {made}.</p></body></html>\n"
+    )
+
+
+def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> str:
+    newest, _ = tables.collapse(records)
+    standings = board_standings(_contenders(newest), metric=f"{_METRIC}@{cutoff}", view=view)
+    frame = tables.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
+    frame = tables.sort_rows(frame, f"-{_METRIC}")
+    columns = board_cells.board_columns(_COLUMNS, cutoff, clicks=False)
+    table = render(columns, board_cells.board_rows(frame, columns, links=None), sort="rank")
+    info = records[0].record.dataset
+    note = (
+        f"{info.users:,} test users, {info.items:,} items, {info.interactions:,} purchases; {info.split}; "
+        f"same-day purchases: {info.ties}; {VIEW_NAMES[view]}; fingerprint {key.fingerprint[:12]}"
+    )
+    axis = cost_chart.AXES["time"]
+    points = cost_chart.points_of(frame, _METRIC, axis, links=None)
+    label = f"{board_cells.METRIC_LABELS[_METRIC]}@{cutoff}"
+    chart = cost_chart.figure(points, axis, label) if points else ""
+    return f'<h2>{escape(key.dataset)}</h2><p class="note">{escape(note)}</p>{table}{chart}'
+
+
+def _contenders(records: Sequence[StoredRecord]) -> list[Contender]:
+    found = []
+    for stored in records:
+        try:
+            found.append(load_contender([stored], stored.id))
+        except BenchError:
+            continue  # no ranks: the row has no standing
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

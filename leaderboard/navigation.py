@@ -1,0 +1,59 @@
+"""The pages of the app, the menu, and moving between them. The page is a query parameter like the rest.
+
+Streamlit's own pages have a path each; a link to such a path makes the browser ask for files below
+it that do not exist, and going to a page clears the query. One address with everything in its query
+has neither fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib import import_module
+from typing import NoReturn
+
+import streamlit as st
+
+from leaderboard import url_state
+from leaderboard.components import clickable
+
+PAGES: dict[str, str] = {
+    "leaderboard": "Leaderboard",
+    "cost": "Quality and cost",
+    "run": "Run",
+    "compare": "Compare",
+    "explore": "Explore",
+    "submit": "Submit",
+    "protocol": "Protocol",
+}
+HOME = "leaderboard"
+
+
+def run() -> None:
+    """Draw the menu and the page that the URL names; each page's module is imported when it is drawn."""
+    current = url_state.get("page", HOME)
+    current = current if current in PAGES else HOME
+    event = clickable(_menu(current), key="menu")
+    if event is not None and event.name == "page" and event.value in PAGES:
+        open_page(event.value)
+    import_module(f"leaderboard.views.{current}_page").render()
+
+
+def open_page(name: str, **choices: str | Sequence[str]) -> NoReturn:
+    """Go to a page, with these choices and those that the URL holds already."""
+    url_state.put_all({**choices, "page": "" if name == HOME else name})
+    st.rerun()
+
+
+def run_href(record_id: str) -> str:
+    """Give the address of a run's page that keeps the rest of the view."""
+    return url_state.href(page="run", run=record_id)
+
+
+def _menu(current: str) -> str:
+    links = []
+    for name, title in PAGES.items():
+        here = ' aria-current="page"' if name == current else ""
+        address = escape(url_state.href(page="" if name == HOME else name))
+        links.append(f'<a href="{address}" data-event="page" data-value="{name}"{here}>{escape(title)}</a>')
+    return f'<nav class="menu" aria-label="Pages">{"".join(links)}</nav>'

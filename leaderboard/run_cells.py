@@ -1,0 +1,99 @@
+"""One record as cells of HTML tables: what it is, and its metrics at all cut-offs."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bench.records import Record, View
+from bench.store import StoredRecord
+from leaderboard import formatting
+from leaderboard.html_table import Badge, Cell, Column, Row, render, safe_link
+from leaderboard.run_tables import VIEW_NAMES, metrics_frame
+from leaderboard.tables import rows_of
+
+METRIC_TITLES = {
+    "recall": "Recall",
+    "ndcg": "nDCG",
+    "mrr": "MRR",
+    "full_lists": "Users with a full list",
+    "catalogue_coverage": "Catalogue coverage",
+    "popularity_bias": "Popularity bias",
+    "diversity": "Diversity",
+    "coverage": "Coverage of interests",
+}
+_TONES = {"pass": "good", "flag": "warn", "fail": "bad", "info": ""}
+
+
+def identity_table(stored: StoredRecord, dataset_title: str, ties_title: str) -> str:
+    """Say in a table what a record is: model, authors, data, when and from which commit."""
+    record = stored.record
+    info, environment = record.dataset, record.environment
+    name = Cell(
+        text=record.model.display_name or record.model.name,
+        note=stored.id,
+        kind=record.model.kind,
+        badges=tuple(_badges(stored)),
+        href=safe_link(record.model.link),
+    )
+    data = Cell(
+        text=f"{dataset_title}, same-day purchases {ties_title}",
+        note=f"{info.users:,} test users, {info.items:,} items, {info.interactions:,} purchases; "
+        f"fingerprint {info.fingerprint}",
+    )
+    dirty = " with uncommitted changes" if environment.dirty else ""
+    made = Cell(
+        text=f"{record.created:%Y-%m-%d %H:%M} UTC, seed {record.seed}",
+        note=f"commit {environment.commit[:12]}{dirty}",
+    )
+    cells = {
+        "Model": name,
+        "Authors": Cell(text=record.model.authors or formatting.MISSING),
+        "Data": data,
+        "Made": made,
+    }
+    columns = [Column(key="what", label="", numeric=False), Column(key="wide", label="", numeric=False)]
+    return render(columns, [Row(cells=[Cell(text=title), cell]) for title, cell in cells.items()])
+
+
+def metrics_table(record: Record, view: View) -> str:
+    """Give every metric of one view at all cut-offs, each with its interval."""
+    frame = metrics_frame(record)
+    frame = frame[frame["view"] == view]
+    cutoffs = sorted(set(frame["cutoff"]))
+    columns = [Column(key="title", label=VIEW_NAMES[view].capitalize(), numeric=False)]
+    columns += [Column(key=f"k{cutoff}", label=f"@{cutoff}") for cutoff in cutoffs]
+    rows = [
+        Row(cells=[Cell(text=METRIC_TITLES.get(metric, metric)), *_values(frame, metric, cutoffs)])
+        for metric in frame["metric"].drop_duplicates()
+    ]
+    return render(columns, rows)
+
+
+def _values(frame: pd.DataFrame, metric: str, cutoffs: list[int]) -> list[Cell]:
+    found = {row["cutoff"]: row for row in rows_of(frame[frame["metric"] == metric])}
+    decimals = formatting.decimals_for((row["high"] - row["low"]) / 2 for row in found.values())
+    return [
+        Cell(
+            text=formatting.number(found[cutoff]["value"], decimals),
+            note=formatting.span(found[cutoff]["low"], found[cutoff]["high"], decimals),
+        )
+        if cutoff in found
+        else Cell(text=formatting.MISSING)
+        for cutoff in cutoffs
+    ]
+
+
+def _badges(stored: StoredRecord) -> list[Badge]:
+    record = stored.record
+    badges = [Badge(text=record.model.kind)]
+    if stored.invalid is not None:
+        badges.append(Badge(text="withdrawn", tone="bad", title=stored.invalid.reason))
+    if record.status != "complete":
+        badges.append(Badge(text=record.status, tone="warn"))
+    if record.environment.dirty:
+        badges.append(Badge(text="dirty", tone="warn", title="Run from a tree with uncommitted changes"))
+    if record.cost.source == "declared":
+        badges.append(Badge(text="cost declared, not measured", tone="warn"))
+    return badges + [
+        Badge(text=audit.name, tone=_TONES[audit.verdict], title=audit.message) for audit in record.audits
+    ]

@@ -1,0 +1,137 @@
+"""One record -> data frames for its page. Pure; a record's free-form details are read with suspicion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from bench.metrics import CUTOFFS
+from bench.records import VIEWS, Record, View
+
+VIEW_NAMES: dict[View, str] = {"seen_removed": "seen items removed", "seen_kept": "seen items kept"}
+SLICE_NAMES = {
+    "history_length": "Purchases of the user",
+    "target_popularity": "Training purchases of the target",
+    "same_day": "Target bought on the day of the purchase before",
+    "shared_title": "Target shares its title with another item",
+}
+_MAX_POINTS = 5_000
+
+
+def metrics_frame(record: Record) -> pd.DataFrame:
+    """Give every metric in both views at all cut-offs: view, metric, cutoff, value, low, high."""
+    rows = []
+    for view in VIEWS:
+        for name, found in (getattr(record.metrics, view) if record.metrics else {}).items():
+            metric, _, cutoff = name.partition("@")
+            if cutoff.isdigit():
+                rows.append(
+                    {
+                        "view": view,
+                        "metric": metric,
+                        "cutoff": int(cutoff),
+                        "value": found.value,
+                        "low": found.low,
+                        "high": found.high,
+                    }
+                )
+    frame = pd.DataFrame(rows, columns=["view", "metric", "cutoff", "value", "low", "high"])
+    return frame.astype({"value": float, "low": float, "high": float})
+
+
+def metric_names(record: Record) -> list[str]:
+    """Name the metrics of a record in the order it holds them, without cut-offs."""
+    return list(dict.fromkeys(metrics_frame(record)["metric"]))
+
+
+def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
+    """Give a metric by group of users: slice, group, users, value, low, high, in the record's order."""
+    groups = record.metrics.slices.get(view, {}) if record.metrics else {}
+    rows = []
+    for kind, members in groups.items():
+        for member in members:
+            found = member.metrics.get(metric)
+            rows.append(
+                {
+                    "slice": SLICE_NAMES.get(kind, kind),
+                    "group": member.label,
+                    "users": member.users,
+                    "value": found.value if found else None,
+                    "low": found.low if found else None,
+                    "high": found.high if found else None,
+                }
+            )
+    frame = pd.DataFrame(rows, columns=["slice", "group", "users", "value", "low", "high"])
+    return frame.astype({"value": float, "low": float, "high": float})
+
+
+def slice_metrics(record: Record) -> list[str]:
+    """Name the metrics that the slices of a record hold."""
+    slices = record.metrics.slices.get("seen_kept", {}) if record.metrics else {}
+    names = (name for members in slices.values() for member in members for name in member.metrics)
+    return list(dict.fromkeys(names))
+
+
+def stage_frame(record: Record) -> pd.DataFrame:
+    """Give the wall time by stage, in the order of the run: stage, seconds, share."""
+    seconds = record.cost.wall_seconds
+    total = sum(seconds.values()) or 1.0
+    rows = [{"stage": name, "seconds": value, "share": value / total} for name, value in seconds.items()]
+    return pd.DataFrame(rows, columns=["stage", "seconds", "share"])
+
+
+def memory_frame(record: Record) -> pd.DataFrame:
+    """Give memory over time in long form: seconds, stage, memory ('RAM' or 'VRAM'), bytes."""
+    rows = []
+    for sample in record.cost.memory_timeline[:_MAX_POINTS]:
+        rows.append((sample.seconds, sample.stage, "RAM", sample.rss_bytes))
+        if sample.vram_bytes is not None:
+            rows.append((sample.seconds, sample.stage, "VRAM", sample.vram_bytes))
+    return pd.DataFrame(rows, columns=["seconds", "stage", "memory", "bytes"])
+
+
+def loss_frame(record: Record) -> pd.DataFrame:
+    """Give the loss curve that a model reported: step, series, loss; empty where it has none.
+
+    Read from `details["loss_curve"]`, a list of {"step": ..., "<name of a loss>": ...}.
+    """
+    curve = record.details.get("loss_curve")
+    rows = []
+    for point in curve[:_MAX_POINTS] if isinstance(curve, list) else ():
+        if isinstance(point, Mapping) and is_number(point.get("step")):
+            rows += [
+                (float(point["step"]), name, float(value))
+                for name, value in point.items()
+                if "loss" in name and is_number(value)
+            ]
+    return pd.DataFrame(rows, columns=["step", "series", "loss"])
+
+
+def health_rows(record: Record) -> list[tuple[str, str]]:
+    """Give the generation health that a model reported, as names and values for people."""
+    health = record.details.get("generation_health")
+    return list(_flat(health)) if isinstance(health, Mapping) else []
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of unknown origin is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in mapping.items():
+        label = f"{prefix}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{label}: ")
+        elif is_number(value):
+            yield label, f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+        else:
+            yield label, str(value)[:200]
+
+
+def cutoffs(record: Record) -> list[int]:
+    """Name the cut-offs that a record was scored at."""
+    return sorted(set(metrics_frame(record)["cutoff"])) or list(CUTOFFS)

@@ -1,0 +1,96 @@
+"""An uploaded file, checked and scored for one browser session; nothing of it is kept."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.comparison import Contender
+from bench.metrics import target_ranks, view_of
+from bench.records import VIEWS
+from bench.schema import Rankings, Split
+from bench.store import StoredRecord
+from bench.submission import Entry, Report, SubmissionError, build_record, read_submission
+
+_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """A file as the browser sent it, and how to read it."""
+
+    file_name: str
+    content: bytes
+    texts: bool = False
+    list_rule: str = "by_likelihood"
+    allow_partial: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """A scored upload: its record, as if it were stored, and what to compare it by."""
+
+    report: Report
+    stored: StoredRecord
+    contender: Contender
+
+
+def score(
+    upload: Upload, entry: Entry, split: Split, known: Mapping[str, Rankings], has_card: bool
+) -> Scored | Report:
+    """Check and score an upload; a file that is not sound gives its report."""
+    with _as_file(upload) as path:
+        found = read_submission(
+            path,
+            split,
+            texts=upload.texts,
+            list_rule=upload.list_rule,
+            allow_partial=upload.allow_partial,
+        )
+    if found.rankings is None:
+        return found.report
+    try:
+        record = build_record(
+            found, entry, split, command=command(upload, entry, split, has_card), known=known
+        )
+    except SubmissionError:
+        return found.report  # the card names other data than the split
+    stored = StoredRecord(record=record, path=Path("this-session.json"))
+    ranks = {
+        view: target_ranks(view_of(found.rankings, split.test.histories, view), split.test.targets)
+        for view in VIEWS
+    }
+    return Scored(
+        report=found.report,
+        stored=stored,
+        contender=Contender(label=stored.id, records=(record,), ranks=(ranks,)),
+    )
+
+
+def command(upload: Upload, entry: Entry, split: Split, has_card: bool) -> str:
+    """Give the command that makes the same record in a checkout."""
+    words = ["genrec-bench", "submit", safe_name(upload.file_name), "--dataset", split.dataset]
+    words += ["--ties", split.ties, "--name", entry.name, "--kind", entry.kind]
+    words += ["--card", "card.yaml"] if has_card else []
+    words += ["--texts", "--list-rule", upload.list_rule] if upload.texts else []
+    words += ["--allow-partial"] if upload.allow_partial else []
+    return shlex.join(words)
+
+
+def safe_name(name: str) -> str:
+    """Give the file name a browser sent as one that is harmless in a path and a shell."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(name).name).strip(".")[-80:] or "upload"
+
+
+@contextmanager
+def _as_file(upload: Upload) -> Iterator[Path]:
+    """Lay the upload out as a file for as long as it is read: in memory, where the system can."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        path = Path(folder) / safe_name(upload.file_name)
+        path.write_bytes(upload.content)
+        yield path

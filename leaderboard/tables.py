@@ -1,0 +1,286 @@
+"""Records -> data frames: the rows of the board and of the numbers reported elsewhere.
+
+Pure functions. Nothing is computed here that `bench` does not define: values are taken from records,
+picked by view and cut-off, and put in columns; unknown is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+
+from bench.comparison import GroupDifference
+from bench.metrics import QUALITY
+from bench.records import Cost, Estimate, Record, View
+from bench.reported import ReportedRow
+from bench.results_table import newest
+from bench.statistics import ALPHA, Standing
+from bench.store import StoredRecord
+from leaderboard.run_tables import SLICE_NAMES
+
+LIFT_BASELINE = "last-item-text"
+FITS_BYTES = 24 * 2**30
+NUMERIC = (
+    *QUALITY,
+    "lift",
+    "fit_seconds",
+    "recommend_seconds",
+    "users_per_second",
+    "latency_ms",
+    "peak_vram_bytes",
+    "peak_rss_bytes",
+    "energy_joules",
+    "parameters",
+)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class BoardKey:
+    """What rows must share to stand in one table."""
+
+    dataset: str
+    ties: str
+    fingerprint: str
+
+
+def boards(records: Iterable[StoredRecord]) -> dict[BoardKey, list[StoredRecord]]:
+    """Group records that may be compared, each group newest first as the input."""
+    groups: dict[BoardKey, list[StoredRecord]] = {}
+    for stored in records:
+        info = stored.record.dataset
+        key = BoardKey(dataset=info.name, ties=info.ties, fingerprint=info.fingerprint)
+        groups.setdefault(key, []).append(stored)
+    return dict(sorted(groups.items()))
+
+
+def collapse(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], dict[str, list[StoredRecord]]]:
+    """Give the newest record of each model of one board, and the older ones by model name."""
+    kept = newest(records)
+    ids = {stored.id for stored in kept}
+    older: dict[str, list[StoredRecord]] = {}
+    for stored in records:
+        if stored.id not in ids:
+            older.setdefault(stored.record.model.name, []).append(stored)
+    return kept, older
+
+
+def leaderboard(
+    records: Sequence[StoredRecord],
+    *,
+    view: View,
+    cutoff: int,
+    standings: Mapping[str, Standing] | None = None,
+    older: Mapping[str, Sequence[StoredRecord]] | None = None,
+) -> pd.DataFrame:
+    """Give one row a record: quality with intervals, standing, cost, and where and when it was run."""
+    baseline = next((s.record for s in records if s.record.model.name == LIFT_BASELINE), None)
+    reference = estimate(baseline, view, f"ndcg@{cutoff}").value if baseline else None
+    rows = []
+    for stored in records:
+        record = stored.record
+        row: dict[str, object] = {"id": stored.id, **_identity(record), **_quality(record, view, cutoff)}
+        value = estimate(record, view, f"ndcg@{cutoff}").value
+        row["lift"] = value / reference - 1 if value is not None and reference else math.nan
+        row |= _cost(record.cost) | _place((standings or {}).get(stored.id))
+        row["older"] = len((older or {}).get(record.model.name, ()))
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["id", *NUMERIC])
+    return frame.astype({name: float for name in NUMERIC})
+
+
+def estimate(record: Record | None, view: View, metric: str) -> Estimate:
+    """Give a metric of a record, with all parts null where it was not measured."""
+    found = None
+    if record is not None and record.metrics is not None:
+        found = getattr(record.metrics, view).get(metric)
+    return found or Estimate(value=None)
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the rows of a frame with named columns as mappings."""
+    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+
+
+def filter_rows(
+    frame: pd.DataFrame,
+    *,
+    kinds: Sequence[str] = (),
+    hardware: Sequence[str] = (),
+    fits: bool = False,
+    text: str = "",
+) -> pd.DataFrame:
+    """Keep the rows of these kinds and machines (none given: all) whose text holds every word.
+
+    `fits` keeps runs whose peak VRAM is at most 24 GiB; a run without a GPU needs none.
+    """
+    if frame.empty:
+        return frame
+    keep = pd.Series(True, index=frame.index)
+    if kinds:
+        keep &= frame["kind"].isin(list(kinds))
+    if hardware:
+        keep &= frame["hardware"].isin(list(hardware))
+    if fits:
+        keep &= ~(frame["peak_vram_bytes"] > FITS_BYTES) & (frame["hardware"] != "declared")
+    haystack = frame[["name", "model", "authors", "hardware", "kind"]].agg(" ".join, axis=1).str.lower()
+    for word in text.lower().split():
+        keep &= haystack.str.contains(word, regex=False)
+    return frame[keep]
+
+
+def sort_rows(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
+    """Sort by a column, largest first if its name has '-' in front; unknown values come last."""
+    column = sort.removeprefix("-")
+    if frame.empty or column not in frame.columns:
+        return frame
+    return frame.sort_values(
+        column, ascending=not sort.startswith("-"), na_position="last", kind="stable", key=_sort_key
+    )
+
+
+def reported_rows(
+    rows: Sequence[ReportedRow], measured: Sequence[StoredRecord], *, view: View, cutoff: int
+) -> pd.DataFrame:
+    """Give one row a reported model, with our own value and the gap where we measured the same model.
+
+    Our value is of the view that the source used (of `view` where the source does not say); there is
+    none where the protocols do not allow the comparison.
+    """
+    ours = {stored.record.model.name: stored.record for stored in measured}
+    table = []
+    for row in rows:
+        mine = ours.get(row.counterpart or "") if row.comparable else None
+        seen: dict[str, View] = {"kept": "seen_kept", "removed": "seen_removed"}
+        entry: dict[str, object] = {
+            "id": row.id,
+            "model": row.model,
+            "kind": row.kind,
+            "source": row.source.title,
+            "link": row.source.link or "",
+            "place": row.place,
+            "protocol": row.protocol.note,
+            "notes": row.notes,
+            "read": row.read,
+            "comparable": row.comparable,
+            "counterpart": row.counterpart if mine else "",
+        }
+        for name in QUALITY:
+            metric = f"{name}@{cutoff}"
+            value = estimate(mine, seen.get(row.protocol.seen_items, view), metric).value
+            entry[name] = row.metrics.get(metric, math.nan)
+            entry[f"{name}_ours"] = math.nan if value is None else value
+        entry["other"] = {m: v for m, v in row.metrics.items() if not m.endswith(f"@{cutoff}")}
+        table.append(entry)
+    return pd.DataFrame(table)
+
+
+def strongest_first(records: Sequence[StoredRecord], view: View) -> list[StoredRecord]:
+    """Order runs to choose from: each model's newest by nDCG@10, then the older ones."""
+    kept, older = collapse(records)
+    ordered = sorted(kept, key=lambda one: -(estimate(one.record, view, "ndcg@10").value or 0.0))
+    return ordered + [stored for group in older.values() for stored in group]
+
+
+def group_rows(groups: Sequence[GroupDifference]) -> pd.DataFrame:
+    """Give the paired differences of two runs by group of users; groups without users are left out."""
+    rows = [
+        {
+            "slice": SLICE_NAMES.get(group.kind, group.kind),
+            "label": f"{group.label} ({group.users:,} users)",
+            "value": group.paired.difference.value,
+            "low": group.paired.difference.low,
+            "high": group.paired.difference.high,
+            "verdict": "significant" if group.paired.adjusted_p < ALPHA else "cannot tell",
+        }
+        for group in groups
+        if group.paired is not None
+    ]
+    return pd.DataFrame(rows, columns=["slice", "label", "value", "low", "high", "verdict"])
+
+
+def model_size(record: Record) -> float:
+    """Give the number of parameters a model states, or NaN."""
+    for source in (record.model.parameters, record.details, record.card):
+        for key in ("total_parameters", "parameters"):
+            value = source.get(key)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e15:
+                return float(value)
+    return math.nan
+
+
+def hardware(record: Record) -> str:
+    """Name the machine of a run."""
+    if record.cost.source == "declared":
+        return "declared"
+    environment = record.environment
+    return environment.gpu or (f"CPU, {environment.cores} cores" if environment.cores else "CPU")
+
+
+def peak_vram(cost: Cost) -> float:
+    """Give the largest known count of peak device memory in bytes, or NaN."""
+    peak = cost.peak_vram_bytes
+    known = [b for b in (peak.allocated, peak.reserved, peak.process) if b is not None] if peak else []
+    return float(max(known)) if known else math.nan
+
+
+def _identity(record: Record) -> dict[str, object]:
+    return {
+        "name": record.model.name,
+        "model": record.model.display_name or record.model.name,
+        "kind": record.model.kind,
+        "authors": record.model.authors,
+        "status": record.status,
+        "source": record.source,
+        "declared": record.cost.source == "declared",
+        "flags": [audit for audit in record.audits if audit.verdict in ("flag", "fail")],
+        "hardware": hardware(record),
+        "date": record.created.date().isoformat(),
+        "commit": record.environment.commit[:8],
+        "dirty": bool(record.environment.dirty),
+        "seed": record.seed,
+        "parameters": model_size(record),
+    }
+
+
+def _quality(record: Record, view: View, cutoff: int) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name in QUALITY:
+        found = estimate(record, view, f"{name}@{cutoff}")
+        for suffix, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
+            values[name + suffix] = math.nan if value is None else value
+    return values
+
+
+def _cost(cost: Cost) -> dict[str, float]:
+    def known(value: float | None) -> float:
+        return math.nan if value is None else float(value)
+
+    fit, recommend = (known(cost.wall_seconds.get(stage)) for stage in ("fit", "recommend"))
+    return {
+        "fit_seconds": fit,
+        "recommend_seconds": recommend,
+        "total_seconds": fit + recommend,
+        "users_per_second": known(cost.users_per_second),
+        "latency_ms": known(cost.latency_ms.p50 if cost.latency_ms else None),
+        "peak_vram_bytes": peak_vram(cost),
+        "peak_rss_bytes": known(cost.peak_rss_bytes),
+        "energy_joules": known(cost.energy_joules),
+    }
+
+
+def _place(standing: Standing | None) -> dict[str, object]:
+    if standing is None:
+        return {"best": math.nan, "worst": math.nan, "groups": ()}
+    return {
+        "best": float(standing.best_rank),
+        "worst": float(standing.worst_rank),
+        "groups": standing.groups,
+    }
+
+
+def _sort_key(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.str.lower()

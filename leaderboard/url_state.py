@@ -1,0 +1,97 @@
+"""The view of the app in its URL: every choice is a query parameter, so that a link reproduces it.
+
+The URL is the one source of truth. Before a widget is drawn, its value is taken from the URL; when
+it changes, the URL is written. A choice equal to its default is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+MAX_TEXT = 200
+_WIDGET = "url:"
+
+
+def get(name: str, default: str = "") -> str:
+    """Give a choice as text, cut to a sane length."""
+    value: str = st.query_params.get(name, default)
+    return value[:MAX_TEXT]
+
+
+def get_all(name: str) -> list[str]:
+    """Give a choice that may hold several values."""
+    values: list[str] = st.query_params.get_all(name)
+    return values
+
+
+def put(name: str, value: str | Sequence[str], default: str | Sequence[str] = "") -> None:
+    """Write a choice to the URL, or drop it where it is the default."""
+    put_all({name: "" if value == default else value})
+
+
+def put_all(choices: Mapping[str, str | Sequence[str]]) -> None:
+    """Write several choices at once, as one step of the browser's history; empty ones are dropped."""
+    st.query_params.from_dict(_merged(choices))
+
+
+def href(**choices: str | Sequence[str]) -> str:
+    """Give the address of the present view with these choices changed."""
+    return "?" + urlencode(_merged(choices), doseq=True)
+
+
+def one_of(name: str, options: Sequence[str], default: str) -> dict[str, Any]:
+    """Give a select widget its options, key and callback; an unknown value in the URL is the default."""
+    value = get(name, default)
+    st.session_state[_WIDGET + name] = value if value in options else default
+    return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, default)}
+
+
+def some_of(name: str, options: Sequence[str], default: Sequence[str] = ()) -> dict[str, Any]:
+    """Give a multi-select widget its options, key and callback; unknown values in the URL are dropped."""
+    given = [value for value in get_all(name) if value in options]
+    st.session_state[_WIDGET + name] = given or list(default)
+    return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, list(default))}
+
+
+def place_in(name: str, place: int, options: Sequence[str], default: str) -> dict[str, Any]:
+    """Give a select widget one place of a choice that holds several values, such as the runs compared."""
+    values = get_all(name)
+    value = values[place] if place < len(values) and values[place] in options else default
+    key = f"{_WIDGET}{name}:{place}"
+    st.session_state[key] = value
+    return {"options": options, "key": key, "on_change": _store_places, "args": (name,)}
+
+
+def text(name: str) -> dict[str, Any]:
+    """Give a text widget its key and callback."""
+    st.session_state[_WIDGET + name] = get(name)
+    return {"key": _WIDGET + name, "on_change": _store, "args": (name, ""), "max_chars": MAX_TEXT}
+
+
+def flag(name: str) -> dict[str, Any]:
+    """Give a toggle its key and callback."""
+    st.session_state[_WIDGET + name] = get(name) == "yes"
+    return {"key": _WIDGET + name, "on_change": _store, "args": (name, "")}
+
+
+def _merged(choices: Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
+    params = {name: get_all(name) for name in st.query_params}
+    for name, value in choices.items():
+        params[name] = [value] if isinstance(value, str) else list(value)
+    return {name: values for name, values in params.items() if any(values)}
+
+
+def _store(name: str, default: str | list[str]) -> None:
+    value = st.session_state[_WIDGET + name]
+    if isinstance(value, bool):
+        value = "yes" if value else ""
+    put(name, default if value is None else value, default)
+
+
+def _store_places(name: str) -> None:
+    keys = sorted(key for key in st.session_state if str(key).startswith(f"{_WIDGET}{name}:"))
+    put(name, [st.session_state[key] for key in keys])

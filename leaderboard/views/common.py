@@ -1,0 +1,165 @@
+"""What several pages share: choosing a board, a view and runs, and the states in which nothing shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from bench.datasets import DATASETS
+from bench.metrics import CUTOFFS, QUALITY
+from bench.records import VIEWS, View
+from bench.store import LoadedRecords, StoredRecord
+from leaderboard import url_state
+from leaderboard.board_cells import METRIC_LABELS
+from leaderboard.components import clickable
+from leaderboard.folders import results_dir
+from leaderboard.html_table import Cell, Column, Row, render
+from leaderboard.run_tables import VIEW_NAMES
+from leaderboard.tables import BoardKey, boards
+
+DEFAULT_VIEW: View = "seen_removed"
+DEFAULT_CUTOFF = 5
+
+
+def control_row() -> Any:
+    """Give a row for controls, which wraps on a narrow page."""
+    return st.container(horizontal=True, vertical_alignment="bottom")
+
+
+def choose_board(loaded: LoadedRecords) -> tuple[BoardKey, list[StoredRecord]] | None:
+    """Let the user pick data set, tie rule and, where there are several, fingerprint; None if none."""
+    groups = boards(loaded.valid())
+    if not groups:
+        show_no_records()
+        return None
+    counts = {
+        name: sum(len(rows) for key, rows in groups.items() if key.dataset == name) for name in _names(groups)
+    }
+    fullest = max(counts, key=lambda name: (name != "sample", counts[name]))
+    dataset = st.selectbox(
+        "Data set", format_func=dataset_title, width=270, **url_state.one_of("data", list(counts), fullest)
+    )
+    ties = list(dict.fromkeys(key.ties for key in groups if key.dataset == dataset))
+    rule = st.selectbox(
+        "Same-day purchases",
+        format_func=ties_title,
+        width=170,
+        help="Nearly half of Beauty's users bought their last two items on one day, so the order within "
+        "a day decides their target. Rows of different orders never share a table.",
+        **url_state.one_of("ties", ties, "file" if "file" in ties else ties[0]),
+    )
+    prints = [key.fingerprint for key in groups if (key.dataset, key.ties) == (dataset, rule)]
+    newest = max(prints, key=lambda text: groups[_key(dataset, rule, text)][0].record.created)
+    fingerprint = newest
+    if len(prints) > 1:
+        fingerprint = st.selectbox(
+            "Fingerprint of the data",
+            format_func=lambda text: text[:12],
+            width=170,
+            **url_state.one_of("data_fingerprint", prints, newest),
+        )
+    key = _key(dataset, rule, fingerprint)
+    return key, groups[key]
+
+
+def choose_view() -> View:
+    """Let the user pick whether items of the own history count."""
+    view: View = st.segmented_control(
+        "Items the user already has",
+        format_func=lambda name: {"seen_removed": "removed", "seen_kept": "kept"}[name],
+        required=True,
+        help="Removed: items of the user's own history are dropped from the list before it is scored. "
+        "No user of Beauty buys an item twice, so removing never drops the right answer.",
+        **url_state.one_of("view", list(VIEWS[::-1]), DEFAULT_VIEW),
+    )
+    return view
+
+
+def choose_cutoff() -> int:
+    """Let the user pick the cut-off."""
+    chosen = st.segmented_control(
+        "Cut-off",
+        format_func=lambda k: f"@{k}",
+        required=True,
+        **url_state.one_of("k", [str(cutoff) for cutoff in CUTOFFS], str(DEFAULT_CUTOFF)),
+    )
+    return int(chosen)
+
+
+def choose_metric(label: str) -> str:
+    """Let the user pick recall, nDCG or MRR."""
+    chosen: str = st.segmented_control(
+        label,
+        format_func=METRIC_LABELS.__getitem__,
+        required=True,
+        **url_state.one_of("by", list(QUALITY), "ndcg"),
+    )
+    return chosen
+
+
+def dataset_title(name: str) -> str:
+    """Name a data set for people."""
+    return DATASETS[name].display_name if name in DATASETS else name
+
+
+def ties_title(rule: str) -> str:
+    """Name a tie rule for people."""
+    return "as in the file" if rule == "file" else f"shuffled (seed {rule.partition(':')[2]})"
+
+
+def view_title(view: View) -> str:
+    """Name a view for people."""
+    return VIEW_NAMES[view]
+
+
+def run_title(stored: StoredRecord) -> str:
+    """Name a run in a list to choose from."""
+    record = stored.record
+    name = record.model.display_name or record.model.name
+    return f"{name}, {record.created:%Y-%m-%d %H:%M} ({record.model.name})"
+
+
+def show_no_records() -> None:
+    """Say what to do when the results folder holds nothing to show."""
+    st.info(f"There are no records to show in `{results_dir()}` yet. To make some:")
+    st.code("pytest bench --benchmark\ngenrec-bench leaderboard --results results", language="bash")
+
+
+def show_problems(loaded: LoadedRecords) -> None:
+    """List the files that are not shown, and why; nothing if there are none."""
+    withdrawn = [stored for stored in loaded.records if stored.invalid is not None]
+    if not loaded.problems and not withdrawn:
+        return
+    total = len(loaded.problems) + len(withdrawn)
+    with st.expander(f"Not shown, because … ({total})"):
+        rows = [(problem.path.name, problem.message) for problem in loaded.problems]
+        for stored in withdrawn:
+            if stored.invalid is not None:
+                reason = f"withdrawn on {stored.invalid.date:%Y-%m-%d}: {stored.invalid.reason}"
+                rows.append((stored.id, reason))
+        show_table(("File", "Why"), rows, key="problems")
+
+
+def show_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, key: str, numeric: Sequence[int] = ()
+) -> None:
+    """Show a plain table of texts; nothing in it is read as HTML or Markdown."""
+    columns = [Column(key=f"c{n}", label=name, numeric=n in numeric) for n, name in enumerate(header)]
+    clickable(render(columns, [Row(cells=[Cell(text=text) for text in row]) for row in rows]), key=key)
+
+
+def need_data(reason: str, dataset: str) -> None:
+    """Say that a part of the page needs the data set, and how to get it."""
+    st.info("This part needs the data set itself (titles, histories and targets).")
+    st.text(reason)
+    st.code(f"genrec-bench data download {dataset}", language="bash")
+
+
+def _key(dataset: str, ties: str, fingerprint: str) -> BoardKey:
+    return BoardKey(dataset=dataset, ties=ties, fingerprint=fingerprint)
+
+
+def _names(groups: dict[BoardKey, list[StoredRecord]]) -> list[str]:
+    return list(dict.fromkeys(key.dataset for key in groups))

@@ -1,0 +1,63 @@
+"""Quality against cost: a scatter with the Pareto front; a click opens the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from bench.records import View
+from bench.store import StoredRecord
+from leaderboard import cost_chart, loading, navigation, tables, url_state
+from leaderboard.board_cells import METRIC_LABELS
+from leaderboard.components import clickable
+from leaderboard.cost_chart import AXES, CostAxis
+from leaderboard.tables import BoardKey
+from leaderboard.views import common
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Quality against cost")
+    loaded = loading.records()
+    with common.control_row():
+        chosen = common.choose_board(loaded)
+        if chosen is not None:
+            view, cutoff = common.choose_view(), common.choose_cutoff()
+            metric = common.choose_metric("Quality")
+            titles = {name: entry.label for name, entry in AXES.items()}
+            axis: str = st.selectbox(
+                "Cost",
+                format_func=titles.__getitem__,
+                width=260,
+                **url_state.one_of("cost", list(AXES), "time"),
+            )
+    if chosen is not None:
+        _show(chosen, view, f"{metric}@{cutoff}", AXES[axis])
+    common.show_problems(loaded)
+
+
+def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: str, axis: CostAxis) -> None:
+    newest, _ = tables.collapse(chosen[1])
+    name, _, cutoff = metric.partition("@")
+    frame = tables.leaderboard(newest, view=view, cutoff=int(cutoff))
+    with common.control_row():
+        kinds = st.multiselect(
+            "Kind", placeholder="All", width=300, **url_state.some_of("kind", sorted(frame["kind"].unique()))
+        )
+    frame = tables.filter_rows(frame, kinds=kinds)
+    points = cost_chart.points_of(frame, name, axis, links=navigation.run_href)
+    label = f"{METRIC_LABELS[name]}@{cutoff}"
+    if not points:
+        st.info("No run has both this quality metric and this cost.")
+        st.caption("Runs on a CPU have no GPU memory or energy; not every model states its size.")
+        return
+    event = clickable(cost_chart.figure(points, axis, label), key="pareto")
+    if event is not None and event.name == "run":
+        navigation.open_page("run", run=event.value)
+    missing = len(frame) - len(points)
+    lacking = f" {missing} more models lack one of the two figures." if missing else ""
+    st.caption(
+        "Each point is the newest record of a model; bars are 95 % intervals. The dashed line joins the runs "
+        f"that no other beats in both. Hover for details, click to open the run.{lacking}"
+    )

@@ -1,0 +1,210 @@
+"""Leaderboard: one table for one data set, tie rule, view and cut-off; reported numbers below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from bench.errors import BenchError
+from bench.metrics import QUALITY
+from bench.records import View
+from bench.reported import load_reported
+from bench.store import StoredRecord
+from leaderboard import board_cells, loading, navigation, tables, url_state
+from leaderboard.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED, METRIC_LABELS
+from leaderboard.components import clickable
+from leaderboard.html_table import Event
+from leaderboard.html_table import render as render_table
+from leaderboard.tables import BoardKey
+from leaderboard.views import common
+
+MAX_SELECTED = 4
+_FILTERS = ("q", "kind", "hardware", "fits")
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Generative recommenders, measured")
+    loaded = loading.records()
+    with common.control_row():
+        chosen = common.choose_board(loaded)
+        if chosen is not None:
+            view, cutoff, ranked_by = (
+                common.choose_view(),
+                common.choose_cutoff(),
+                common.choose_metric("Rank by"),
+            )
+    if chosen is not None:
+        key, records = chosen
+        _show_board(key, records, view, cutoff, ranked_by)
+        _show_reported(key, records, view, cutoff)
+    common.show_problems(loaded)
+
+
+def _show_board(
+    key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int, ranked_by: str
+) -> None:
+    newest, older = tables.collapse(records)
+    standings = loading.standings(newest, f"{ranked_by}@{cutoff}", view)
+    frame = tables.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
+    filtered = _filter(frame)
+    expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
+    known = {stored.id for stored in records}
+    selected = [run for run in url_state.get_all("runs") if run in known][:MAX_SELECTED]
+    rows = _with_older(_sorted(filtered, sort, ranked_by), older.get(expanded, ()), view, cutoff)
+    st.caption(_caption(key, records, view, len(filtered), len(frame)))
+    if filtered.empty:
+        st.info("No model passes these filters.")
+        if st.button("Clear the filters"):
+            _clear_filters()
+        return
+    columns = board_cells.board_columns(_shown_columns(), cutoff)
+    html = render_table(
+        columns,
+        board_cells.board_rows(
+            rows,
+            columns,
+            links=navigation.run_href,
+            expanded=expanded,
+            marked=selected,
+        ),
+        sort=sort,
+    )
+    event = clickable(html, key="board")
+    if event is not None:
+        _react(event, sort, selected)
+    _selection_bar(selected, newest)
+    st.caption(
+        f"Rank: the places by {METRIC_LABELS[ranked_by]}@{cutoff} that the data allow; models that share a "
+        "letter do not differ significantly (paired test over users, Holm-corrected, 5 %). Bars: value and "
+        "95 % bootstrap interval on an axis from 0. Lift: nDCG against the last item's text by BM25, which "
+        "needs no training. Peak VRAM: the largest of allocated, reserved and process-wide."
+    )
+
+
+def _filter(frame: pd.DataFrame) -> pd.DataFrame:
+    active = sum(bool(url_state.get(name)) for name in _FILTERS[1:])
+    with common.control_row():
+        text = st.text_input(
+            "Search", placeholder="model, author, hardware", width=260, **url_state.text("q")
+        )
+        with st.popover(f"Filters ({active})" if active else "Filters", icon=":material/filter_list:"):
+            kinds = _filter_by("Kind", "kind", frame)
+            machines = _filter_by("Hardware", "hardware", frame)
+            fits = st.toggle("Fits 24 GB", help="Peak VRAM at most 24 GiB", **url_state.flag("fits"))
+        with st.popover("Columns", icon=":material/view_column:"):
+            optional = [name for name in COLUMNS if name not in FIXED]
+            st.multiselect(
+                "Columns to show",
+                format_func=COLUMNS.__getitem__,
+                **url_state.some_of("columns", optional, DEFAULT_COLUMNS),
+            )
+    return tables.filter_rows(frame, kinds=kinds, hardware=machines, fits=fits, text=text or "")
+
+
+def _filter_by(label: str, column: str, frame: pd.DataFrame) -> list[str]:
+    values = sorted(frame[column].unique()) if len(frame) else []
+    chosen: list[str] = st.multiselect(label, placeholder="All", **url_state.some_of(column, values))
+    return chosen
+
+
+def _shown_columns() -> list[str]:
+    return [name for name in url_state.get_all("columns") if name in COLUMNS] or list(DEFAULT_COLUMNS)
+
+
+def _clear_filters() -> None:
+    url_state.put_all(dict.fromkeys(_FILTERS, ""))
+    st.rerun()
+
+
+def _sorted(frame: pd.DataFrame, sort: str, ranked_by: str) -> pd.DataFrame:
+    by_rank = tables.sort_rows(frame, f"-{ranked_by}")
+    if sort in ("rank", "-rank"):
+        return by_rank if sort == "rank" else by_rank[::-1]
+    return tables.sort_rows(by_rank, sort)
+
+
+def _with_older(frame: pd.DataFrame, older: Sequence[StoredRecord], view: View, cutoff: int) -> pd.DataFrame:
+    """Put a model's older records below its row."""
+    if not older or frame.empty:
+        return frame
+    extra = tables.leaderboard(older, view=view, cutoff=cutoff)
+    extra["is_older"] = True
+    place = frame["name"].tolist()
+    name = older[0].record.model.name
+    if name not in place:
+        return frame
+    cut = place.index(name) + 1
+    merged = pd.concat([frame.iloc[:cut], extra, frame.iloc[cut:]])
+    merged["is_older"] = merged["is_older"].fillna(False).astype(bool)
+    return merged
+
+
+def _caption(key: BoardKey, records: Sequence[StoredRecord], view: View, shown: int, total: int) -> str:
+    info = records[0].record.dataset
+    models = f"{total} models" if shown == total else f"{shown} of {total} models"
+    return (
+        f"{models}, {len(records)} records. {info.users:,} test users, {info.items:,} items all ranked, "
+        f"{info.interactions:,} purchases; {info.split}; {common.view_title(view)}. "
+        f"Fingerprint of the data: `{key.fingerprint[:12]}`."
+    )
+
+
+def _react(event: Event, sort: str, selected: list[str]) -> None:
+    if event.name == "run":
+        navigation.open_page("run", run=event.value)
+    if event.name == "older":
+        url_state.put("older", event.value)
+    if event.name == "sort":
+        url_state.put("sort", _next_sort(event.value, sort), "rank")
+    if event.name == "select":
+        kept = [run for run in selected if run != event.value]
+        url_state.put("runs", kept if event.value in selected else [*kept, event.value][-MAX_SELECTED:])
+    st.rerun()
+
+
+def _next_sort(column: str, sort: str) -> str:
+    """First click: best or largest first for numbers, A to Z for names; second click: the other way."""
+    first = column if column in ("rank", "model", "hardware") else f"-{column}"
+    second = column if first.startswith("-") else f"-{column}"
+    return second if sort == first else first
+
+
+def _selection_bar(selected: Sequence[str], newest: Sequence[StoredRecord]) -> None:
+    if not selected:
+        return
+    with st.container(horizontal=True):
+        if st.button(f"Compare the selected ({len(selected)})", disabled=len(selected) < 2, type="primary"):
+            navigation.open_page("compare")
+        if st.button("Explore their lists"):
+            navigation.open_page("explore")
+        if st.button("Clear the selection"):
+            url_state.put("runs", [])
+            st.rerun()
+
+
+def _show_reported(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> None:
+    try:
+        rows = load_reported(key.dataset)
+    except BenchError as error:
+        st.error("The table of reported numbers cannot be read.")
+        st.text(str(error))
+        return
+    if not rows:
+        return
+    st.header("Reported elsewhere")
+    st.caption(
+        "Figures that others published, with their source. They were measured under other protocols, so they "
+        "are never ranked with the rows above; where we measured the same model, ours and the gap are shown."
+    )
+    newest, _ = tables.collapse(records)
+    measured = newest if key.ties == "file" else []
+    frame = tables.reported_rows(rows, measured, view=view, cutoff=cutoff)
+    everything = st.toggle("Show all rows, also at other cut-offs", **url_state.flag("all_reported"))
+    if not everything:
+        frame = frame[frame[list(QUALITY)].notna().any(axis=1)]
+    clickable(
+        render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame)), key="reported"
+    )

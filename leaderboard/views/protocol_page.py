@@ -1,0 +1,108 @@
+"""Protocol: the reproduction report, the split, the metrics, the traps, how to read intervals and to cite."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from bench.errors import RecordError
+from bench.reproduction import ReproducedRow, Reproduction, load
+from leaderboard import formatting, loading, url_state
+from leaderboard.components import clickable
+from leaderboard.folders import results_dir
+from leaderboard.html_table import Badge, Cell, Column, Row, asset
+from leaderboard.html_table import render as render_table
+from leaderboard.views import common
+
+_COLUMNS = [
+    Column(key="wide", label="What was run", numeric=False),
+    Column(key="metric", label="Figure", numeric=False),
+    Column(key="published", label="Published"),
+    Column(key="ours", label="Ours"),
+    Column(key="difference", label="Difference"),
+    Column(key="notes", label="Why", numeric=False),
+]
+_CITATION = """@software{genrec_bench,
+  title = {genrec-bench: a benchmark harness and leaderboard for LLM generative recommenders},
+  author = {{The genrec-bench authors}},
+  year = {2026},
+  note = {cite the data fingerprint, the tie rule and the view with every number}
+}"""
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title("Protocol")
+    _show_reproduction()
+    st.markdown(asset("protocol.md"))
+    st.header("How to cite")
+    st.markdown("Name the data set, its fingerprint, the tie rule and the view with every number.")
+    st.code(_CITATION, language=None)
+
+
+def _show_reproduction() -> None:
+    st.header("Do published numbers come out?")
+    datasets = sorted({stored.record.dataset.name for stored in loading.records().records})
+    with_report = [name for name in datasets if _report_of(name) is not None]
+    if not with_report:
+        st.info("No reproduction report has been saved in this results folder yet. To make it:")
+        st.code("genrec-bench reproduce --dataset beauty2014", language="bash")
+        return
+    dataset = with_report[0]
+    if len(with_report) > 1:
+        options = url_state.one_of("data", with_report, dataset)
+        dataset = st.selectbox("Data set", format_func=common.dataset_title, width=290, **options)
+    report = _report_of(dataset)
+    if isinstance(report, str):
+        st.error("The reproduction report cannot be read:")
+        st.text(report)
+    elif report is not None:
+        _show_report(report)
+
+
+def _report_of(dataset: str) -> Reproduction | str | None:
+    try:
+        return load(dataset, results_dir())
+    except RecordError as error:
+        return str(error)
+
+
+def _show_report(report: Reproduction) -> None:
+    compared = [row for row in report.rows if row.agrees is not None]
+    agreeing = sum(bool(row.agrees) for row in compared)
+    st.caption(
+        f"{common.dataset_title(report.dataset)}, fingerprint {report.fingerprint[:12]}, run on "
+        f"{report.created:%Y-%m-%d} at commit {report.commit[:8]}. {agreeing} of {len(compared)} published "
+        "figures come out to the last printed digit; the column Why explains the others."
+    )
+    rows, shown = [], ""
+    for row in report.rows:
+        rows.append(Row(cells=_cells(row, repeat=row.what == shown)))
+        shown = row.what
+    clickable(render_table(_COLUMNS, rows), key="reproduction")
+
+
+def _cells(row: ReproducedRow, *, repeat: bool) -> list[Cell]:
+    badges: tuple[Badge, ...] = ()
+    if row.agrees is not None:
+        badges = (Badge(text="agrees", tone="good") if row.agrees else Badge(text="differs", tone="warn"),)
+    return [
+        Cell(text="") if repeat else Cell(text=row.what, note=row.section),
+        Cell(text=row.metric),
+        Cell(text=_figure(row.published), note=row.source),
+        Cell(text=_figure(row.ours)),
+        Cell(text=_difference(row), badges=badges),
+        Cell(text="" if repeat else row.why),
+    ]
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return formatting.MISSING
+    return f"{value:,.0f}" if value >= 1 else f"{value:.8f}".rstrip("0").ljust(6, "0")
+
+
+def _difference(row: ReproducedRow) -> str:
+    if row.difference is None:
+        return formatting.MISSING
+    whole = float(row.ours).is_integer() and row.ours >= 1
+    return formatting.signed(row.difference, 0 if whole else 6)

@@ -1,0 +1,201 @@
+"""Run: everything of one record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from bench.records import VIEWS, Record
+from bench.store import StoredRecord
+from leaderboard import (
+    charts,
+    downloads,
+    formatting,
+    loading,
+    navigation,
+    run_cells,
+    run_tables,
+    url_state,
+)
+from leaderboard.components import clickable
+from leaderboard.views import common
+
+
+def render() -> None:
+    """Draw the page."""
+    loaded = loading.records()
+    if not loaded.records:
+        st.title("Run")
+        common.show_no_records()
+        common.show_problems(loaded)
+        return
+    st.title("Run")
+    stored = _choose(loaded.records)
+    record = stored.record
+    _show_header(stored)
+    with common.control_row():
+        if st.button("Compare with …", icon=":material/balance:", disabled=record.metrics is None):
+            navigation.open_page("compare", runs=[stored.id], **_board(record))
+        if st.button("Explore its lists", icon=":material/search:", disabled=record.metrics is None):
+            navigation.open_page("explore", runs=[stored.id], **_board(record))
+    _show_quality(record)
+    _show_slices(record)
+    _show_cost(record)
+    _show_generation(record)
+    _show_description(record)
+    _show_downloads(stored)
+
+
+def _choose(records: Sequence[StoredRecord]) -> StoredRecord:
+    by_id = {stored.id: stored for stored in records}
+    chosen = st.selectbox(
+        "Record",
+        format_func=lambda key: (
+            f"{by_id[key].record.dataset.name}, {by_id[key].record.dataset.ties}: "
+            f"{common.run_title(by_id[key])}"
+        ),
+        **url_state.one_of("run", list(by_id), next(iter(by_id))),
+    )
+    wanted = url_state.get("run")
+    if wanted and wanted not in by_id:
+        st.warning("The record that the link names is not in this results folder; showing another one.")
+    return by_id[chosen]
+
+
+def _board(record: Record) -> dict[str, str]:
+    return {"data": record.dataset.name, "ties": record.dataset.ties}
+
+
+def _show_header(stored: StoredRecord) -> None:
+    info = stored.record.dataset
+    titles = common.dataset_title(info.name), common.ties_title(info.ties)
+    clickable(run_cells.identity_table(stored, *titles), key="header")
+    if stored.invalid is not None:
+        st.error(f"This record was withdrawn on {stored.invalid.date:%Y-%m-%d}. The reason given:")
+        st.text(stored.invalid.reason)
+
+
+def _show_quality(record: Record) -> None:
+    st.header("Quality")
+    if record.metrics is None:
+        st.info("This is a cost-only record: quality was not measured.")
+        return
+    for column, view in zip(st.columns(2), VIEWS[::-1], strict=True):
+        with column:
+            clickable(run_cells.metrics_table(record, view), key=f"metrics-{view}")
+    st.caption("Small figures: 95 % bootstrap interval over users. The Protocol page gives the formulas.")
+
+
+def _show_slices(record: Record) -> None:
+    metrics = run_tables.slice_metrics(record)
+    if not metrics:
+        return
+    st.header("By group of users")
+    with common.control_row():
+        view = common.choose_view()
+        metric = st.selectbox(
+            "Metric",
+            width=160,
+            **url_state.one_of("slice_metric", metrics, "ndcg@10" if "ndcg@10" in metrics else metrics[0]),
+        )
+    frame = run_tables.slices_frame(record, view, metric)
+    frame = frame[(frame["users"] > 0) & frame["value"].notna()]
+    if frame.empty:
+        st.info("No group has users.")
+        return
+    panels = charts.slice_charts(frame, metric)
+    left, right = st.columns(2)
+    for number, panel in enumerate(panels):
+        with (left, right)[number % 2]:
+            st.altair_chart(panel, width="stretch")
+    st.caption("Dots: mean of the group. Bars: 95 % bootstrap interval. Few users make wide bars.")
+
+
+def _show_cost(record: Record) -> None:
+    st.header("Cost")
+    cost = record.cost
+    if cost.source == "declared":
+        st.warning("The submitter declared these figures; the harness did not measure them.")
+    vram = cost.peak_vram_bytes
+    rows = [
+        ("Users per second (recommend)", formatting.count(cost.users_per_second)),
+        ("Latency of one user's request, p50", _latency(cost.latency_ms.p50 if cost.latency_ms else None)),
+        ("Latency of one user's request, p95", _latency(cost.latency_ms.p95 if cost.latency_ms else None)),
+        ("Peak RAM", formatting.size(cost.peak_rss_bytes)),
+        ("Peak VRAM, allocated by tensors", formatting.size(vram.allocated if vram else None)),
+        ("Peak VRAM, reserved by the allocator", formatting.size(vram.reserved if vram else None)),
+        ("Peak VRAM, whole process", formatting.size(vram.process if vram else None)),
+        ("GPU energy", formatting.energy(cost.energy_joules)),
+    ]
+    left, right = st.columns(2)
+    with left:
+        common.show_table(("Figure", "Value"), rows, key="cost", numeric=(1,))
+    with right:
+        stages = run_tables.stage_frame(record)
+        if len(stages):
+            st.markdown("**Wall time by stage**")
+            st.altair_chart(charts.stage_chart(stages), width="stretch")
+    memory = run_tables.memory_frame(record)
+    if memory["seconds"].nunique() > 1:
+        st.markdown("**Memory over the run**, sampled once a second")
+        st.altair_chart(charts.memory_chart(memory), width="stretch")
+
+
+def _latency(milliseconds: float | None) -> str:
+    return formatting.seconds(None if milliseconds is None else milliseconds / 1000)
+
+
+def _show_generation(record: Record) -> None:
+    health, loss = run_tables.health_rows(record), run_tables.loss_frame(record)
+    if health:
+        st.header("Generation health")
+        common.show_table(("Figure", "Value"), health, key="health", numeric=(1,))
+    if len(loss):
+        st.header("Loss")
+        st.altair_chart(charts.loss_chart(loss), width="stretch")
+
+
+def _show_description(record: Record) -> None:
+    st.header("Command, settings and environment")
+    st.code(record.command, language=None, wrap_lines=True)
+    if record.audits:
+        st.markdown("**Audits**")
+        rows = [(audit.verdict, audit.name, audit.message) for audit in record.audits]
+        common.show_table(("Verdict", "Audit", "What was found"), rows, key="audits")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Settings of the model**")
+        st.json(record.model.parameters or {}, expanded=1)
+        if record.card:
+            st.markdown("**Model card**")
+            st.json(record.card, expanded=1)
+    with right:
+        st.markdown("**Environment**")
+        st.json(record.environment.model_dump(mode="json"), expanded=1)
+    if record.details:
+        with st.expander("All details that the model reported"):
+            st.json(record.details, expanded=1)
+
+
+def _show_downloads(stored: StoredRecord) -> None:
+    st.header("Take it away")
+    record, stem = stored.record, f"{stored.record.model.name}-{stored.path.stem}"
+    with common.control_row():
+        _download("Record (JSON)", record.model_dump_json(indent=1), f"{stem}.json", "application/json")
+        if stored.lists_path.is_file():
+            st.download_button(
+                "Ranked lists (parquet)",
+                stored.lists_path.read_bytes,
+                file_name=f"{stem}.parquet",
+                mime="application/vnd.apache.parquet",
+                on_click="ignore",
+            )
+        if record.metrics is not None:
+            _download("Metrics (CSV)", downloads.metrics_csv(record), f"{stem}.csv", "text/csv")
+            _download("Table (LaTeX)", downloads.metrics_latex(record), f"{stem}.tex", "text/x-tex")
+        _download("Citation (BibTeX)", downloads.bibtex(record, stored.id), f"{stem}.bib", "text/x-bibtex")
+
+
+def _download(label: str, content: str, name: str, mime: str) -> None:
+    st.download_button(label, content, file_name=name, mime=mime, on_click="ignore")
