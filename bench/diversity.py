@@ -30,7 +30,7 @@ class Attributes:
     brands: Int32Array
     """(items + 1,) brand numbers; items without a brand have negative ones, all different."""
     brand_total: int
-    sizes: Int32Array
+    sizes: NDArray[np.int16]
     """(items + 1,) how many attributes an item has."""
 
 
@@ -54,7 +54,7 @@ def item_attributes(catalogue: Catalogue) -> Attributes:
         category_bits=bits,
         brands=brands,
         brand_total=len(brand_numbers),
-        sizes=np.bitwise_count(bits).sum(axis=0, dtype=np.int32) + (brands >= 0),
+        sizes=np.bitwise_count(bits).sum(axis=0, dtype=np.int16) + (brands >= 0),
     )
 
 
@@ -76,11 +76,11 @@ def list_diversity(rankings: Rankings, attributes: Attributes, cutoffs: Sequence
         listed = np.cumsum(items != NO_ITEM, axis=0)
         similarity = np.zeros(items.shape[1])
         for place in range(top):
-            shared = (brands[:place] == brands[place]).astype(np.int32)
+            shared = (brands[:place] == brands[place]).astype(np.int16)
             for word in bits:
                 shared += np.bitwise_count(word[:place] & word[place])
             union = sizes[:place] + sizes[place] - shared
-            similarities = (shared / np.maximum(union, 1)).sum(axis=0)
+            similarities = np.divide(shared, np.maximum(union, 1), dtype=np.float64).sum(axis=0)
             similarity += np.where(items[place] == NO_ITEM, 0.0, similarities)
             for result, cutoff in zip(results, cutoffs, strict=True):
                 if place + 1 == min(cutoff, top):
@@ -97,7 +97,8 @@ def interest_coverage(
     Coverage@k(u) = |B_u & L_u,k| / |B_u|, B_u the attributes of the items in the history, L_u,k
     those of the first k listed items. NaN where the history has no attributes.
     """
-    top = min(max(cutoffs), rankings.shape[1])
+    items = np.ascontiguousarray(rankings[:, : max(cutoffs)].T)
+    top = len(items)
     wanted = np.zeros(len(rankings), dtype=np.int64)
     # Attributes of the history that are covered by the list up to each place.
     found = np.zeros((top, len(rankings)), dtype=np.int64)
@@ -106,7 +107,7 @@ def interest_coverage(
         wanted += np.bitwise_count(own)
         covered = np.zeros_like(own)
         for place in range(top):
-            covered |= word[rankings[:, place]]
+            covered |= word[items[place]]
             found[place] += np.bitwise_count(own & covered)
     brands = np.where(attributes.brands < 0, attributes.brand_total, attributes.brands)
     for rows in _chunks(len(rankings), attributes.brand_total + 1):
@@ -117,11 +118,11 @@ def interest_coverage(
         missing[owners, brands[histories.items[span]]] = True
         missing[:, -1] = False  # stands for "no brand"
         wanted[rows] += missing.sum(axis=1)
-        listed = brands[rankings[rows, :top]]
+        listed = brands[items[:, rows]]
         new = np.zeros((top, len(users)), dtype=np.int64)
         for place in range(top):
-            new[place] = missing[users, listed[:, place]]
-            missing[users, listed[:, place]] = False
+            new[place] = missing[users, listed[place]]
+            missing[users, listed[place]] = False
         found[:, rows] += np.cumsum(new, axis=0)
     return [_mean_of(found[min(cutoff, top) - 1], wanted) for cutoff in cutoffs]
 
