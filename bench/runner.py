@@ -73,7 +73,7 @@ def run(request: Request) -> Outcome:
         with meter.stage("latency"), _shown("latency", 1):
             latency = _latency(model, split, request.depth)
         with meter.stage("score"), _shown("score", 1):
-            _check(rankings, request)
+            rankings = _checked(rankings, request)
             metrics = evaluate(split, rankings)
             audits = audit(split, rankings)
     record = Record(
@@ -135,18 +135,15 @@ def _latency(model: Recommender, split: Split, depth: int) -> Latency | None:
     return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))
 
 
-def _check(rankings: Rankings, request: Request) -> None:
-    expected = (len(request.split.test), request.depth)
-    name = request.entry.name
-    if not isinstance(rankings, np.ndarray) or rankings.ndim != 2 or rankings.shape[0] != expected[0]:
-        shape = getattr(rankings, "shape", type(rankings).__name__)
-        raise BenchError(f"model '{name}' returned {shape}; expected an integer array of {expected}")
-    if rankings.shape[1] > request.depth:
-        raise BenchError(f"model '{name}' returned lists of {rankings.shape[1]}, asked for {request.depth}")
+def _checked(rankings: Rankings, request: Request) -> Rankings:
+    name, depth = request.entry.name, request.depth
     try:
-        check_rankings(rankings, len(request.split.catalogue))
+        lists = check_rankings(rankings, len(request.split.catalogue), len(request.split.test))
     except BenchError as error:
         raise BenchError(f"model '{name}' broke the contract of ranked lists: {error}") from None
+    if lists.shape[1] > depth:
+        raise BenchError(f"model '{name}' returned lists of {lists.shape[1]} items, asked for {depth}")
+    return lists
 
 
 def _model_info(entry: ModelEntry, model: Recommender) -> ModelInfo:
