@@ -33,7 +33,7 @@ class LiveLine:
         with self._uncaptured():  # under capture, nothing looks like a terminal
             self._tty = sys.__stderr__ is not None and sys.__stderr__.isatty()
         self._begun: dict[str, float] = {}
-        self._last = 0.0
+        self._last = time.perf_counter()
 
     def __enter__(self) -> LiveLine:
         return self
@@ -43,11 +43,11 @@ class LiveLine:
             self._write("\r\x1b[K")
 
     def show(self, what: str, done: int, total: int, note: str) -> None:
-        """Listen to `bench.progress`; at most ten redraws a second."""
+        """Listen to `bench.progress`: ten redraws a second at most, or a line every 15 seconds."""
         now = time.perf_counter()
         begun = self._begun.setdefault(what, now)
         finished = done >= total
-        if not finished and (not self._tty or now - self._last < 0.1):
+        if not finished and now - self._last < (0.1 if self._tty else 15.0):
             return
         self._last = now
         seconds = now - begun
