@@ -1,0 +1,205 @@
+"""The results folder as a public record: layout, schema, hashes, and scores that come out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import BenchError, DataError, RecordError
+from bench.metrics import evaluate
+from bench.records import NAME_PATTERN, VIEWS, Estimate, Metrics
+from bench.reproduction import FILE_NAME as REPRODUCTION
+from bench.reproduction import load as load_reproduction
+from bench.results_history import changes_since
+from bench.schema import Split
+from bench.splits import load_split
+from bench.store import (
+    VERSION_FOLDER,
+    Problem,
+    StoredRecord,
+    file_sha256,
+    load_record,
+    read_lists,
+    read_texts,
+)
+from bench.target_ranks import ranks_table, read_ranks
+
+MAX_FILE_BYTES = 25 * 2**20
+"""Of one file of a public record; lists of 22,363 users take 4 MB."""
+MAX_DIFFERENCES = 5
+"""Numbers of one record that are named; the rest is counted."""
+VALUE_TOLERANCE = 1e-12
+INTERVAL_TOLERANCE = 1e-9
+_STEM = r"\d{8}T\d{12}Z-[0-9a-z]{1,8}"
+_FILE = re.compile(rf"({_STEM})(\.json|\.parquet|\.texts\.parquet|\.ranks\.parquet|\.invalid\.json)")
+
+
+@dataclass(kw_only=True)
+class CheckOutcome:
+    """What was looked at and what is wrong."""
+
+    records: int = 0
+    rescored: int = 0
+    not_rescored: list[str] = field(default_factory=list)
+    """Records of data sets that are not at hand, with the reason."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check_results(
+    results_dir: Path, *, base: str | None = None, data_dir: Path | None = None
+) -> CheckOutcome:
+    """Check every file; with `base`, also that nothing was edited or removed since that commit.
+
+    A record is re-scored from its ranked lists wherever its data set can be read.
+    """
+    outcome = CheckOutcome()
+    outcome.problems.extend(_layout(results_dir))
+    split_of = cache(lambda name, ties: load_split(name, ties=ties, data_dir=data_dir))
+    for path in sorted((results_dir / VERSION_FOLDER).glob("*/*/*.json")):
+        if not _FILE.fullmatch(path.name) or path.name.endswith(".invalid.json"):
+            continue
+        outcome.records += 1
+        try:
+            stored = load_record(path, results_dir)
+            _check_files(stored)
+        except RecordError as error:
+            outcome.problems.append(Problem(path=path, message=str(error)))
+            continue
+        if stored.record.metrics is None:
+            continue
+        data = stored.record.dataset
+        try:
+            split = split_of(data.name, data.ties)
+        except BenchError as error:
+            _without_data(outcome, stored, error)
+            continue
+        outcome.rescored += 1
+        try:
+            outcome.problems.extend(_scored_otherwise(path, rescore(stored, split)))
+        except BenchError as error:
+            outcome.problems.append(Problem(path=path, message=str(error)))
+    if base is not None:
+        outcome.problems.extend(changes_since(base, results_dir))
+    return outcome
+
+
+def _without_data(outcome: CheckOutcome, stored: StoredRecord, error: BenchError) -> None:
+    """A data set that is not here is a gap; one that does not exist is a fault of the record."""
+    if isinstance(error, DataError):
+        outcome.not_rescored.append(f"{stored.id}: {error}")
+    else:
+        outcome.problems.append(Problem(path=stored.path, message=str(error)))
+
+
+def _scored_otherwise(path: Path, messages: list[str]) -> Iterator[Problem]:
+    for message in messages[:MAX_DIFFERENCES]:
+        yield Problem(path=path, message=message)
+    if len(messages) > MAX_DIFFERENCES:
+        yield Problem(path=path, message=f"and {len(messages) - MAX_DIFFERENCES} more numbers differ")
+
+
+def rescore(stored: StoredRecord, split: Split) -> list[str]:
+    """Score the ranked lists again and name every number of the record that does not come out."""
+    recorded = stored.record.metrics
+    if recorded is None:
+        return []
+    lists = read_lists(stored, split)
+    messages = list(_differences(recorded, evaluate(split, lists)))
+    expected = ranks_table(split, lists)
+    for view, ranks in read_ranks(stored).items():
+        if not np.array_equal(ranks, np.asarray(expected[view])):
+            messages.append(f"{stored.ranks_path.name} does not follow from the ranked lists ({view})")
+    return messages
+
+
+def _differences(recorded: Metrics, scored: Metrics) -> Iterator[str]:
+    for view in VIEWS:
+        yield from _compare(view, getattr(recorded, view), getattr(scored, view))
+        old, new = recorded.slices.get(view, {}), scored.slices.get(view, {})
+        if old.keys() != new.keys():
+            yield f"{view}: slices {sorted(old)} instead of {sorted(new)}"
+            continue
+        for kind, groups in new.items():
+            named = {group.label: group for group in old[kind]}
+            for group in groups:
+                place = f"{view}, {kind} {group.label}"
+                if group.label not in named or named[group.label].users != group.users:
+                    yield f"{place}: another group of users"
+                else:
+                    yield from _compare(place, named[group.label].metrics, group.metrics)
+
+
+def _compare(place: str, recorded: dict[str, Estimate], scored: dict[str, Estimate]) -> Iterator[str]:
+    if recorded.keys() != scored.keys():
+        odd = sorted(recorded.keys() ^ scored.keys())
+        yield f"{place}: metrics missing or unknown: {', '.join(odd)}"
+        return
+    for metric, new in scored.items():
+        old = recorded[metric]
+        for part, tolerance in (
+            ("value", VALUE_TOLERANCE),
+            ("low", INTERVAL_TOLERANCE),
+            ("high", INTERVAL_TOLERANCE),
+        ):
+            left, right = getattr(old, part), getattr(new, part)
+            if (left is None) != (right is None) or (left is not None and abs(left - right) > tolerance):
+                yield f"{place}: {metric} {part} is recorded as {left} but scores as {right}"
+
+
+def _check_files(stored: StoredRecord) -> None:
+    """Raise RecordError unless the files beside a record are those that it names."""
+    record = stored.record
+    named = ((stored.lists_path, record.lists_sha256), (stored.texts_path, record.texts_sha256))
+    for path, digest in named:
+        if digest is None and path.exists():
+            raise RecordError(f"{path.name} lies beside it, but the record does not name it")
+        if digest is not None and not path.is_file():
+            raise RecordError(f"{path.name} is missing")
+        if digest is not None and file_sha256(path) != digest:
+            raise RecordError(f"{path.name} is not the file that was recorded (SHA-256 differs)")
+    if record.metrics is not None and record.lists_sha256 is None:
+        raise RecordError("it has metrics but no ranked lists to score them from")
+    if record.metrics is not None:
+        read_ranks(stored)
+    if record.texts_sha256 is not None:
+        read_texts(stored)
+
+
+def _layout(results_dir: Path) -> Iterator[Problem]:
+    """Name every file that has no place in the layout."""
+    stems: dict[Path, set[str]] = {}
+    for path in sorted(results_dir.rglob("*")):
+        if path.is_symlink():
+            yield Problem(path=path, message="a link; records are ordinary files")
+        elif path.is_file():
+            message = _misplaced(path.relative_to(results_dir).parts, path, results_dir)
+            if message is not None:
+                yield Problem(path=path, message=message)
+            elif (match := _FILE.fullmatch(path.name)) is not None:
+                stems.setdefault(path.parent / match[1], set()).add(match[2])
+    for stem, suffixes in stems.items():
+        if ".json" not in suffixes:
+            yield Problem(path=stem, message=f"no record .json beside {', '.join(sorted(suffixes))}")
+
+
+def _misplaced(parts: tuple[str, ...], path: Path, results_dir: Path) -> str | None:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        return f"larger than {MAX_FILE_BYTES // 2**20} MiB"
+    if len(parts) == 1 and parts[0] in ("README.md", ".gitkeep", ".gitattributes"):
+        return None
+    if parts[0] != VERSION_FOLDER or not all(re.fullmatch(NAME_PATTERN, part) for part in parts[1:-1]):
+        return f"not in {VERSION_FOLDER}/<data set>/<model>/"
+    if len(parts) == 3 and parts[2] == REPRODUCTION:
+        try:
+            load_reproduction(parts[1], results_dir)
+        except RecordError as error:
+            return str(error)
+        return None
+    if len(parts) != 4 or not _FILE.fullmatch(parts[3]):
+        return "no file of a record, whose names are <UTC>-<commit> and .json, .parquet, .ranks.parquet, ..."
+    return None
