@@ -27,6 +27,9 @@ from bench.errors import ConfigError
 from genrec.config import GenerateSettings, Preset, settings_digest
 
 RECORD = "artefact.json"
+RECIPE = 1
+"""Raised when the same settings come to train other weights, so that former artefacts are not taken up."""
+
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "unsloth")
 
 
@@ -68,7 +71,7 @@ def artefact_folder(
 
     Settings of generation and retrieval are not part of the key: they use the same weights.
     """
-    identity = {"seed": seed, "data": fingerprint, "base": base_revision}
+    identity = {"recipe": RECIPE, "seed": seed, "data": fingerprint, "base": base_revision}
     return work / f"{name}-{settings_digest(_training_settings(preset), identity)}"
 
 

@@ -98,7 +98,7 @@ def sequences_a_user(settings: GenerateSettings) -> int:
 
 
 def user_bytes(shape: Shape, settings: GenerateSettings, *, prompt: int) -> float:
-    """Device memory of one user in a batch: cache of the prompt, once, and of each continuation; logits twice."""
+    """Device memory of one user: cache of the prompt, once, and of each continuation; their logits twice."""
     sequences = sequences_a_user(settings)
     cache = (prompt + sequences * settings.max_new_tokens) * kv_bytes(shape)
     return cache + sequences * shape.vocab_size * 8.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,11 +164,14 @@ def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:
             **{name: training[name] for name in kept},
             "memory_timeline": thinned(training["memory"]),
         },
-        "loss_curve": {
-            "train": thinned(training["train_loss"]),
-            "validation": thinned(training["eval_loss"]),
-        },
+        "loss_curve": _curve(training),
     }
+
+
+def _curve(training: Mapping[str, Any]) -> list[dict[str, float]]:
+    points = [{"step": step, "training_loss": loss} for step, loss in thinned(training["train_loss"])]
+    points += [{"step": step, "validation_loss": loss} for step, loss in thinned(training["eval_loss"])]
+    return sorted(points, key=lambda point: point["step"])
 
 
 def thinned(entries: Sequence[Any]) -> list[Any]:

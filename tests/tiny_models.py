@@ -9,9 +9,8 @@ import numpy as np
 
 from bench.schema import Catalogue, Examples, Histories, TrainingData
 from genrec.config import Preset
-from genrec.serialize import item_texts
+from genrec.finetune import scratch_tokenizer
 from genrec.shapes import Shape, llama_config
-from genrec.tokenizer import train_tokenizer
 
 ITEMS = 24
 
@@ -88,8 +87,7 @@ def base_checkpoint(folder: Path, data: TrainingData) -> Path:
     import torch
     from transformers import LlamaForCausalLM
 
-    texts = item_texts(data.catalogue)
-    tokenizer = train_tokenizer(texts, 400)
+    tokenizer = scratch_tokenizer(data, scratch_preset())
     shape = Shape(
         hidden_size=64, layers=2, heads=2, kv_heads=1, head_dim=32, intermediate_size=128,
         vocab_size=len(tokenizer), tie_embeddings=True, rope_theta=10_000.0,
