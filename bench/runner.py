@@ -18,7 +18,7 @@ from bench.environment import describe_environment
 from bench.errors import BenchError
 from bench.measure import Meter, measure_latency
 from bench.metrics import check_rankings, evaluate
-from bench.progress import report
+from bench.progress import listening, report
 from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
 from bench.registry import ModelEntry, create
 from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
@@ -132,7 +132,8 @@ def _own_report(model: Recommender) -> tuple[dict[str, Any], Generations | None]
 def _latency(model: Recommender, split: Split, depth: int) -> Latency | None:
     ask = model.recommend_afresh if isinstance(model, Caching) else model.recommend
     histories = split.test.histories
-    return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))
+    with listening(lambda *_: None):  # a model reports each single request as a whole run
+        return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))
 
 
 def _checked(rankings: Rankings, request: Request) -> Rankings:
