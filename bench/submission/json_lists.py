@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.schema import FloatArray
 from bench.submission.report import Report, SubmissionError, shown
 from bench.submission.rows import (
     LIST_NAMES,
@@ -87,7 +88,7 @@ def read_json_run(path: Path, report: Report) -> Iterator[Piece]:
         ):
             report.error("entry", "users without an object of scores by item", [f"user {shown(user)}"])
             continue
-        values = np.array([_float(value) for value in members.values], dtype=np.float64)
+        values = _floats(members.values)
         order = np.argsort(-values, kind="stable")
         users.append(user)
         lists.append([members.names[at] for at in order])
@@ -102,8 +103,9 @@ class _Members:
     __slots__ = ("names", "values")
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.names: tuple[str, ...] = tuple(name for name, _ in pairs)
-        self.values: tuple[Any, ...] = tuple(value for _, value in pairs)
+        names, values = zip(*pairs, strict=True) if pairs else ((), ())
+        self.names: tuple[str, ...] = names
+        self.values: tuple[Any, ...] = values
 
 
 def _are_numbers(values: Iterable[object]) -> bool:
@@ -115,6 +117,13 @@ def _are_ids(values: Sequence[object]) -> bool:
     if set(map(type, values)) <= {str}:
         return all(map(str.isascii, values)) or all(map(_is_id, values))  # type: ignore[arg-type]
     return all(map(_is_id, values))
+
+
+def _floats(values: Sequence[float]) -> FloatArray:
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:  # a whole number of hundreds of digits
+        return np.array([_float(value) for value in values])
 
 
 def _float(value: float) -> float:
@@ -144,7 +153,7 @@ def _entry(entry: object) -> tuple[str, list[str], list[float]]:
         raise BadEntry("scores must be a list of numbers")
     if scores and len(scores) != len(items):
         raise BadEntry(f"{len(items)} items but {len(scores)} scores")
-    return str(user), list(map(str, items)), list(map(_float, scores))
+    return str(user), list(map(str, items)), _floats(scores).tolist()
 
 
 def _is_id(value: object) -> bool:
