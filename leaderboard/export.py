@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
 from bench.board import board_standings
 from bench.comparison import Contender
 from bench.contenders import load_contender
+from bench.datasets import DATASETS
 from bench.errors import BenchError, ConfigError, RecordError
 from bench.records import View
 from bench.store import StoredRecord, load_records
-from leaderboard import board_cells, cost_chart, tables
+from leaderboard import board_cells, cost_chart, cost_points, tables
 from leaderboard.html_table import asset, render
 from leaderboard.run_tables import VIEW_NAMES
 from leaderboard.tables import BoardKey
@@ -23,12 +23,14 @@ from leaderboard.tables import BoardKey
 FILE_NAME = "index.html"
 _COLUMNS = board_cells.DEFAULT_COLUMNS
 _METRIC = "ndcg"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _PAGE = """
 :root { color-scheme: light dark; --ink: light-dark(#2f2d2b, #edebe8); --page: light-dark(#ffffff, #171614);
   --link: light-dark(#0067a3, #7cc4f0); }
 body { margin: 0 auto; padding: 1.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; max-width: 84rem; color: var(--ink);
   background: var(--page); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: clamp(1.5rem, 4vw, 2rem); line-height: 1.2; } h2 { margin-top: 2.5rem; }
+table { font-size: 0.8rem; } .sentence { margin-top: 2rem; }
 p.note { color: var(--soft); font-size: 0.9rem; }
 """
 
@@ -56,17 +58,17 @@ def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int)
     """Give the whole page."""
     styles = "".join(asset(name) for name in ("colours.css", "table.css", "chart.css"))
     sections = "".join(_section(key, records, view, cutoff) for key, records in boards.items())
-    made = f"{datetime.now(UTC):%Y-%m-%d}"
+    newest = max(stored.record.created for records in boards.values() for stored in records)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>genrec-bench leaderboard</title><style>{_PAGE}{styles}</style></head><body>"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>genrec-bench leaderboard</title><style>{styles}{_PAGE}</style></head><body>"
         f"<h1>Generative recommenders, measured</h1>{sections}"
         '<p class="note">Rank: the places that the data allow; models that share a letter do not differ '
-        "significantly (paired test over users, Holm-corrected, 5 %). Bars: value and 95 % bootstrap interval on "
-        "an axis from 0. Lift: nDCG against the last item's text by BM25, which needs no training. Made by "
-        f"genrec-bench on {made}.</p></body></html>\n"
+        "significantly (paired test over users, Holm-corrected, 5 %). Bars: value and 95 % bootstrap "
+        "interval on an axis from 0. Lift: nDCG against the last item's text by BM25, which needs no "
+        f"training. Made by genrec-bench; newest record: {newest:%Y-%m-%d}.</p></body></html>\n"
     )
 
 
@@ -82,11 +84,12 @@ def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff:
         f"{info.users:,} test users, {info.items:,} items, {info.interactions:,} purchases; {info.split}; "
         f"same-day purchases: {info.ties}; {VIEW_NAMES[view]}; fingerprint {key.fingerprint[:12]}"
     )
-    axis = cost_chart.AXES["time"]
-    points = cost_chart.points_of(frame, _METRIC, axis, links=None)
+    axis = cost_points.AXES["time"]
+    points = cost_points.points_of(frame, _METRIC, axis, links=None)
     label = f"{board_cells.METRIC_LABELS[_METRIC]}@{cutoff}"
     chart = cost_chart.figure(points, axis, label) if points else ""
-    return f'<h2>{escape(key.dataset)}</h2><p class="note">{escape(note)}</p>{table}{chart}'
+    title = DATASETS[key.dataset].display_name if key.dataset in DATASETS else key.dataset
+    return f'<h2>{escape(title)}</h2><p class="note">{escape(note)}</p>{table}{chart}'
 
 
 def _contenders(records: Sequence[StoredRecord]) -> list[Contender]:

@@ -45,6 +45,12 @@ def standings(
     return _standings(files, metric, view, records)
 
 
+def contenders(first: StoredRecord, second: StoredRecord) -> tuple[Contender, Contender]:
+    """Give two runs to compare, both known to have ranks."""
+    one, other = _ranked((first, second))
+    return one, other
+
+
 def metric_differences(
     first: StoredRecord, second: StoredRecord, metrics: Sequence[str], view: View
 ) -> dict[str, PairedDifference]:
@@ -122,7 +128,7 @@ def _ranked(records: Sequence[StoredRecord]) -> list[Contender]:
 def _metric_differences(
     paths: tuple[str, str], metrics: tuple[str, ...], view: View, _pair: tuple[StoredRecord, StoredRecord]
 ) -> dict[str, PairedDifference]:
-    first, second = _contenders(_pair)
+    first, second = contenders(*_pair)
     return compare_metrics(first, second, metrics=metrics, view=view)
 
 
@@ -130,13 +136,8 @@ def _metric_differences(
 def _group_differences(
     paths: tuple[str, str], metric: str, view: View, _pair: tuple[StoredRecord, StoredRecord], _split: Split
 ) -> list[GroupDifference]:
-    first, second = _contenders(_pair)
+    first, second = contenders(*_pair)
     return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=2000)
-
-
-def _contenders(pair: tuple[StoredRecord, StoredRecord]) -> tuple[Contender, Contender]:
-    first, second = _ranked(pair)
-    return first, second
 
 
 @st.cache_resource(show_spinner="Reading the data set …", max_entries=4)

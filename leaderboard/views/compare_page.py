@@ -7,20 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from bench.comparison import Contender, largest_differences, list_overlap
+from bench.comparison import list_overlap
 from bench.metrics import QUALITY
 from bench.records import View
 from bench.schema import Split
 from bench.store import StoredRecord
-from leaderboard import charts, formatting, loading, navigation, tables, url_state
-from leaderboard.board_cells import METRIC_LABELS
+from leaderboard import charts, compare_cells, loading, tables, url_state
 from leaderboard.components import clickable
-from leaderboard.html_table import Cell, Column, Event, Row
-from leaderboard.html_table import render as render_table
 from leaderboard.tables import BoardKey
 from leaderboard.views import common
-
-_DIFFERENT_USERS = 20
 
 
 def render() -> None:
@@ -82,65 +77,14 @@ def _choose(options: Sequence[StoredRecord]) -> tuple[StoredRecord, StoredRecord
 
 
 def _show_verdict(first: StoredRecord, second: StoredRecord, view: View, cutoff: int) -> None:
-    metrics = [f"{name}@{cutoff}" for name in QUALITY]
-    found = loading.metric_differences(first, second, metrics, view)
     st.header("Verdict")
-    names = [f"{METRIC_LABELS[name]}@{cutoff}" for name in QUALITY]
-    rows = []
-    for metric, name in zip(metrics, names, strict=True):
-        paired = found[metric]
-        values = [tables.estimate(one.record, view, metric) for one in (first, second)]
-        interval = paired.difference
-        decimals = formatting.decimals_for([(interval.high - interval.low) / 2])
-        better = "A" if interval.value > 0 else "B"
-        rows.append(
-            Row(
-                cells=[
-                    Cell(text=name),
-                    *(
-                        Cell(
-                            text=formatting.number(one.value, decimals),
-                            note=formatting.span(one.low, one.high, decimals),
-                        )
-                        for one in values
-                    ),
-                    Cell(
-                        text=formatting.signed(interval.value, decimals),
-                        note=f"{formatting.signed(interval.low, decimals)} to "
-                        f"{formatting.signed(interval.high, decimals)}",
-                    ),
-                    Cell(
-                        text=formatting.p_value(paired.adjusted_p),
-                        note=f"uncorrected {formatting.p_value(paired.p_value)}",
-                    ),
-                    Cell(text=f"{paired.won:,}"),
-                    Cell(text=f"{paired.lost:,}"),
-                    Cell(text=f"{paired.tied:,}"),
-                    Cell(text=formatting.number(paired.detectable, decimals)),
-                    Cell(text=f"{better} is better" if paired.adjusted_p < 0.05 else "cannot tell"),
-                ]
-            )
-        )
-    clickable(render_table(_VERDICT_COLUMNS, rows), key="verdict")
+    found = loading.metric_differences(first, second, [f"{name}@{cutoff}" for name in QUALITY], view)
+    clickable(compare_cells.verdict_table((first.record, second.record), found, view), key="verdict")
     st.caption(
         "A − B: mean over the same users with its 95 % bootstrap interval. p: paired randomisation test over "
         "users, Holm-corrected over the three metrics. Won: users for whom A did better. Detectable: the "
         "smallest true difference that these users show with power 0.8."
     )
-
-
-_VERDICT_COLUMNS = [
-    Column(key="metric", label="Metric", numeric=False),
-    Column(key="a", label="A", note="95 % interval"),
-    Column(key="b", label="B", note="95 % interval"),
-    Column(key="difference", label="A − B", note="95 % interval"),
-    Column(key="p", label="p", note="corrected"),
-    Column(key="won", label="Won", note="users"),
-    Column(key="lost", label="Lost", note="users"),
-    Column(key="tied", label="Tied", note="users"),
-    Column(key="detectable", label="Detectable", note="difference"),
-    Column(key="wide", label="Verdict", numeric=False),
-]
 
 
 def _show_groups(first: StoredRecord, second: StoredRecord, split: Split, view: View, cutoff: int) -> None:
@@ -178,34 +122,24 @@ def _show_overlap(first: StoredRecord, second: StoredRecord, split: Split, view:
 
 def _show_users(first: StoredRecord, second: StoredRecord, split: Split, view: View, cutoff: int) -> None:
     st.header("Users for whom they differ most")
-    contenders = [loading.contender(one) for one in (first, second)]
-    pair = [one for one in contenders if isinstance(one, Contender)]
-    metric = f"ndcg@{cutoff}"
-    order = largest_differences(pair[0], pair[1], metric=metric, view=view)[:_DIFFERENT_USERS]
-    rows = []
-    for user in order.tolist():
-        places = [int(one.ranks[0][view][user]) for one in pair]
-        if places[0] == places[1]:
-            continue
-        user_id = split.user_ids[user]
-        link = url_state.href(page="explore", user=user_id, runs=[first.id, second.id])
-        rows.append(
-            Row(
-                cells=[
-                    Cell(text=user_id, event=Event(name="user", value=user_id, href=link)),
-                    Cell(text=split.catalogue.titles[split.test.targets[user]]),
-                    Cell(text=f"{split.test.histories.lengths[user]:,}"),
-                    *(Cell(text=str(place) if place else formatting.MISSING) for place in places),
-                ]
-            )
-        )
-    columns = [
-        Column(key="user", label="User", numeric=False),
-        Column(key="title", label="Bought next", numeric=False),
-        Column(key="history", label="History", note="items"),
-        Column(key="a", label="A", note="place of it"),
-        Column(key="b", label="B", note="place of it"),
-    ]
-    event = clickable(render_table(columns, rows), key="users")
+
+    def choices(user_id: str) -> dict[str, str | list[str]]:
+        return {
+            "page": "explore",
+            "look": "user",
+            "user": user_id,
+            "q_user": "",
+            "runs": [first.id, second.id],
+        }
+
+    html = compare_cells.users_table(
+        loading.contenders(first, second),
+        split,
+        f"ndcg@{cutoff}",
+        view,
+        links=lambda user_id: url_state.href(**choices(user_id)),
+    )
+    event = clickable(html, key="users")
     if event is not None and event.name == "user":
-        navigation.open_page("explore", user=event.value, runs=[first.id, second.id])
+        url_state.put_all(choices(event.value))
+        st.rerun()

@@ -8,10 +8,10 @@ import streamlit as st
 
 from bench.records import View
 from bench.store import StoredRecord
-from leaderboard import cost_chart, loading, navigation, tables, url_state
+from leaderboard import cost_chart, cost_points, loading, navigation, tables, url_state
 from leaderboard.board_cells import METRIC_LABELS
 from leaderboard.components import clickable
-from leaderboard.cost_chart import AXES, CostAxis
+from leaderboard.cost_points import AXES, CostAxis
 from leaderboard.tables import BoardKey
 from leaderboard.views import common
 
@@ -46,7 +46,7 @@ def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: s
             "Kind", placeholder="All", width=300, **url_state.some_of("kind", sorted(frame["kind"].unique()))
         )
     frame = tables.filter_rows(frame, kinds=kinds)
-    points = cost_chart.points_of(frame, name, axis, links=navigation.run_href)
+    points = cost_points.points_of(frame, name, axis, links=navigation.run_href)
     label = f"{METRIC_LABELS[name]}@{cutoff}"
     if not points:
         st.info("No run has both this quality metric and this cost.")

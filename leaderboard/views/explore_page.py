@@ -100,7 +100,7 @@ def _choose_user(split: Split) -> str | None:
         )
         matches = lists.find_users(split, text or "")
         wanted = url_state.get("user")
-        if wanted in split.user_ids and wanted not in matches:
+        if not text and wanted in split.user_ids and wanted not in matches:
             matches = [wanted, *matches]
         if not matches:
             st.info("No user id holds this text.")
@@ -108,7 +108,7 @@ def _choose_user(split: Split) -> str | None:
         user_id: str = st.selectbox("User", width=260, **url_state.one_of("user", matches, matches[0]))
         if st.button("Another user at random", icon=":material/casino:"):
             pick = int(np.random.default_rng().integers(len(split.user_ids)))
-            url_state.put("user", split.user_ids[pick])
+            url_state.put_all({"user": split.user_ids[pick], "q_user": ""})
             st.rerun()
     return user_id
 
@@ -134,7 +134,7 @@ def _choose_item(split: Split) -> str | None:
         )
         matches = lists.find_items(catalogue, text or "")
         wanted = url_state.get("item")
-        if wanted in catalogue.rows and wanted not in matches:
+        if not text and wanted in catalogue.rows and wanted not in matches:
             matches = [wanted, *matches]
         if not matches:
             st.info("No title, brand or id holds these words.")
@@ -151,4 +151,5 @@ def _choose_item(split: Split) -> str | None:
 def _follow(event: Event | None) -> None:
     """Look up the user or item that was clicked."""
     if event is not None and event.name in ("user", "item"):
-        navigation.open_page("explore", **{"look": event.name, event.name: event.value})
+        subject = {"look": event.name, event.name: event.value, f"q_{event.name}": ""}
+        navigation.open_page("explore", **subject)

@@ -22,7 +22,7 @@ from leaderboard.tables import BoardKey
 from leaderboard.views import common
 
 MAX_UPLOAD_MB = 200
-_RESULT = "submission"
+_RESULT = "submission_result"
 _KNOWN_RUNS = 30
 
 

@@ -1,0 +1,128 @@
+"""Quality against cost: the axes to choose from, the board's rows as points, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.pareto import gap_to_better, pareto_front
+from leaderboard import formatting
+from leaderboard.tables import rows_of
+
+TIMES = (1e-3, 1e-2, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
+_DECADES = tuple(10.0**power for power in range(-6, 19))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostAxis:
+    """A cost to plot: a column of the board, how to show it, and whether more of it is better."""
+
+    column: str
+    label: str
+    phrase: str
+    """As in 'nothing within 100 times its wall time is better'."""
+    show: Callable[[float | None], str]
+    more_is_better: bool = False
+    ticks: tuple[float, ...] = _DECADES
+
+    def cost(self, value: float) -> float:
+        """Turn a value into one where less is better."""
+        return 1 / value if self.more_is_better else value
+
+
+AXES: dict[str, CostAxis] = {
+    "time": CostAxis(
+        column="total_seconds",
+        label="Wall time to fit and recommend",
+        phrase="wall time",
+        show=formatting.seconds,
+        ticks=TIMES,
+    ),
+    "speed": CostAxis(
+        column="users_per_second",
+        label="Users per second",
+        phrase="time a user",
+        show=lambda value: f"{formatting.count(value)}/s",
+        more_is_better=True,
+    ),
+    "vram": CostAxis(
+        column="peak_vram_bytes", label="Peak GPU memory", phrase="GPU memory", show=formatting.size
+    ),
+    "energy": CostAxis(
+        column="energy_joules",
+        label="GPU energy",
+        phrase="energy",
+        show=formatting.energy,
+        ticks=tuple(3600 * tick for tick in _DECADES),
+    ),
+    "parameters": CostAxis(
+        column="parameters", label="Parameters of the model", phrase="size", show=formatting.count
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One run on the chart."""
+
+    id: str
+    name: str
+    kind: str
+    cost: float
+    quality: float
+    low: float
+    high: float
+    details: tuple[str, ...] = ()
+    """Further lines that show on hover."""
+    href: str = ""
+
+
+def points_of(
+    frame: pd.DataFrame, metric: str, axis: CostAxis, links: Callable[[str], str] | None
+) -> list[Point]:
+    """Give the board's rows that have both figures; `links` makes the address of a run's page."""
+    known = frame[frame[metric].notna() & (frame[axis.column] > 0)]
+    return [
+        Point(
+            id=row["id"],
+            name=row["model"],
+            kind=row["kind"],
+            cost=row[axis.column],
+            quality=row[metric],
+            low=row[f"{metric}_low"],
+            high=row[f"{metric}_high"],
+            details=(f"{row['kind']}, {row['hardware']}", f"{row['date']}, commit {row['commit']}"),
+            href=links(row["id"]) if links else "",
+        )
+        for row in rows_of(known)
+    ]
+
+
+def front_of(points: Sequence[Point], axis: CostAxis) -> list[Point]:
+    """Give the points on the Pareto front, cheapest first."""
+    costs = [axis.cost(point.cost) for point in points]
+    return [points[row] for row in pareto_front(costs, [point.quality for point in points])]
+
+
+def sentence(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
+    """Say what the chart of at least one point shows, in words."""
+    if len(points) == 1:
+        return f"Only one run has both: {points[0].name}."
+    costs = [axis.cost(point.cost) for point in points]
+    qualities = [point.quality for point in points]
+    front = pareto_front(costs, qualities)
+    best = points[front[-1]]
+    opening = f"Best {metric}: {best.name}."
+    gaps = [(row, gap) for row in front[:-1] if (gap := gap_to_better(costs, qualities, row)) is not None]
+    if not gaps:
+        return f"{opening} It is also the cheapest by {axis.phrase}: no other run is worth its cost."
+    worth = [pair for pair in gaps if pair[1] >= 10]
+    row, gap = worth[-1] if worth else max(gaps, key=lambda pair: pair[1])
+    times = f"{gap:,.0f}" if gap >= 10 else f"{gap:.1f}"
+    share = qualities[row] / best.quality if best.quality else 0.0
+    return (
+        f"{opening} Nothing within {times} times the {axis.phrase} of {points[row].name} is better; "
+        f"it reaches {100 * share:.0f} % of the best. {len(front)} of {len(points)} runs are on the front."
+    )

@@ -1,0 +1,384 @@
+"""Every page of the app, run headless: with no, one, many, partial and hostile records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_factory import START, make_rankings, write_board, write_hostile, write_many, write_record
+from streamlit.testing.v1 import AppTest
+from test_leaderboard_html import ALLOWED, Parsed, json_lines
+
+from bench import store
+from bench.reproduction import ReproducedRow, Reproduction, save
+from bench.schema import Split
+from bench.store import load_record, load_records
+from leaderboard.navigation import PAGES
+
+APP = Path(__file__).parents[1] / "leaderboard" / "app.py"
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def folders(sample_split: Split, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    home = tmp_path_factory.mktemp("results")
+    folders = {name: home / name for name in ("empty", "one", "board", "many", "partial", "hostile")}
+    folders["empty"].mkdir()
+    write_record(folders["one"], sample_split, "last-item-text")
+    write_board(folders["board"], sample_split)
+    write_many(folders["many"], sample_split, 40, models=25)
+    _write_partial(folders["partial"], sample_split)
+    write_hostile(folders["hostile"], sample_split)
+    return folders
+
+
+def _write_partial(folder: Path, split: Split) -> None:
+    """Records that lack something: users, ranks, lists, a readable file, validity."""
+    write_record(folder, split, "whole")
+    write_record(folder, split, "few-users", status="partial")
+    load_record(write_record(folder, split, "no-ranks")).ranks_path.unlink()
+    bare = load_record(write_record(folder, split, "no-files"))
+    bare.ranks_path.unlink()
+    bare.lists_path.unlink()
+    broken = load_record(write_record(folder, split, "broken-files"))
+    for path in (broken.ranks_path, broken.lists_path):
+        path.write_bytes(path.read_bytes()[:50])
+    store.invalidate(load_record(write_record(folder, split, "withdrawn")), "trained on <b>test</b> items")
+
+
+@pytest.fixture
+def open_app(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Open:
+    def open_page(folder: str | Path, **params: str | list[str]) -> AppTest:
+        results = folders[folder] if isinstance(folder, str) else folder
+        monkeypatch.setenv("GENREC_BENCH_RESULTS", str(results))
+        app = AppTest.from_file(APP, default_timeout=120)
+        for name, value in params.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_page
+
+
+def html_of(app: AppTest, key: str = "") -> str:
+    """The HTML of the component with this key, or of all."""
+    found = []
+    for element in app.main:
+        proto = getattr(element, "proto", None)
+        if getattr(element, "type", "") == "bidi_component" and str(proto.id).endswith(key):
+            found.append(json.loads(proto.json)["html"])
+    return "".join(found)
+
+
+def text_of(app: AppTest) -> str:
+    kinds = ("title", "header", "markdown", "caption", "text", "code", "info", "warning", "error", "success")
+    values = [str(element.value) for kind in kinds for element in app.get(kind)]
+    return "\n".join([*values, *Parsed(html_of(app)).text])
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("folder", ["empty", "one", "board", "many", "partial", "hostile"])
+def test_every_page_stands_whatever_the_folder_holds(open_app: Open, page: str, folder: str) -> None:
+    app = open_app(folder, page=page)
+    assert not app.exception, app.exception
+    assert app.title and f'data-value="{page}" aria-current="page"' in html_of(app, "menu")
+
+
+def test_an_empty_folder_says_how_to_fill_it(open_app: Open) -> None:
+    for page in ("leaderboard", "cost", "run", "compare", "explore", "submit"):
+        app = open_app("empty", page=page)
+        assert "There are no records to show" in text_of(app)
+        assert "pytest bench --benchmark" in text_of(app)
+
+
+def test_hostile_records_are_listed_and_nothing_of_them_is_markup(open_app: Open) -> None:
+    for page in PAGES:
+        app = open_app("hostile", page=page)
+        parsed = Parsed(html_of(app))
+        assert parsed.tags <= ALLOWED | {"nav", "g", "text", "path", "line", "circle", "p"}
+        assert not any(link.lower().startswith(("javascript", "data", "//")) for link in parsed.links)
+        assert not any(element.proto.allow_html for element in app.markdown)
+        shown = "".join(
+            str(element.value) for element in [*app.markdown, *app.title, *app.header, *app.caption]
+        )
+        assert "evil.example" not in shown and "<script" not in shown
+    app = open_app("hostile")
+    assert app.expander[0].label == "Not shown, because … (9)"
+    problems = html_of(app, "problems")
+    for name in ("version", "path-as-id", "nan", "truncated", "empty", "huge", "elsewhere", "script-as-id"):
+        assert f"{name}.json" in problems
+    assert "schema version 9 is unknown" in problems and "larger than" in problems
+
+
+def test_the_board_shows_groups_and_collapses_older_records(open_app: Open) -> None:
+    app = open_app("board")
+    html = html_of(app, "board")
+    assert html.count('data-event="run"') == 7 and "1 older" in html
+    assert html.index("llama-twin") < html.index("last-item-text") < html.index("random-items")
+    assert "nDCG@5" in html and "7 models, 8 records" in text_of(app)
+    app = open_app("board", older="last-item-text")
+    assert html_of(app, "board").count('data-event="run"') == 8 and "hide older" in html_of(app, "board")
+
+
+def test_a_link_reproduces_the_view(open_app: Open) -> None:
+    app = open_app("board", view="seen_kept", k="10", by="mrr", kind="baseline", sort="date", q="weighted")
+    assert [element.value for element in app.button_group][:3] == ["seen_kept", "10", "mrr"]
+    html = html_of(app, "board")
+    assert "MRR@10" in html and html.count('data-event="run"') == 1
+    assert app.multiselect(key="url:kind").value == ["baseline"] and 'aria-sort="ascending"' in html
+
+
+def test_changing_a_choice_writes_the_url(open_app: Open) -> None:
+    app = open_app("board")
+    assert app.query_params == {}
+    app.button_group[0].set_value("seen_kept").run()
+    assert app.query_params == {"view": "seen_kept"}
+    app.text_input(key="url:q").set_value("llama").run()
+    assert app.query_params["q"] == "llama" and html_of(app, "board").count('data-event="run"') == 3
+    app.multiselect(key="url:kind").set_value(["generative"]).run()
+    assert html_of(app, "board").count('data-event="run"') == 2
+    app.text_input(key="url:q").set_value("zzz").run()
+    assert "No model passes these filters" in text_of(app)
+    app.button[0].click().run()
+    assert "q" not in app.query_params and "kind" not in app.query_params
+    app.button_group[0].set_value("seen_removed").run()
+    assert app.query_params == {}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {
+            "data": "../../etc",
+            "ties": "<script>",
+            "view": "x",
+            "k": "-1",
+            "by": "'",
+            "kind": "y",
+            "sort": "-__class__",
+        },
+        {"page": "run", "run": "../../../etc/passwd", "slice_metric": "x"},
+        {"page": "compare", "runs": ["a", "b", "c"]},
+        {"page": "explore", "user": "nobody", "item": "nothing", "runs": "x", "look": "z"},
+        {"page": "<script>"},
+        {"page": "cost", "cost": "__import__", "q": "x" * 5000},
+    ],
+)
+def test_nonsense_in_the_url_is_ignored(open_app: Open, params: dict[str, Any]) -> None:
+    app = open_app("board", **params)
+    assert not app.exception and app.title
+
+
+def test_boards_of_different_data_are_never_one_table(
+    open_app: Open, sample_split: Split, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    write_record(tmp_path, sample_split, "alpha-run")
+    other = dataclasses.replace(sample_split, fingerprint="f" * 64)
+    write_record(tmp_path, other, "omega-run", created=START + timedelta(days=1))
+    app = open_app(tmp_path)
+    assert html_of(app, "board").count('data-event="run"') == 1 and "omega-run" in html_of(app, "board")
+    app.selectbox(key="url:data_fingerprint").set_value(sample_split.fingerprint).run()
+    assert "alpha-run" in html_of(app, "board") and "omega-run" not in html_of(app, "board")
+    app = open_app(tmp_path, page="explore")
+    assert "the copy of sample on this machine is another one" in text_of(app)
+
+
+def test_partial_records_are_marked_and_their_gaps_named(open_app: Open, folders: dict[str, Path]) -> None:
+    app = open_app("partial")
+    html = html_of(app, "board")
+    assert "partial" in html and html.count('data-event="run"') == 5
+    assert "withdrawn on" in html_of(app, "problems") and "trained on &lt;b&gt;test" in html_of(
+        app, "problems"
+    )
+    by_name = {one.record.model.name: one.id for one in load_records(folders["partial"]).records}
+    app = open_app("partial", page="compare", runs=[by_name["whole"], by_name["no-ranks"]])
+    assert "ranks.parquet is not readable" in text_of(app)
+    app = open_app("partial", page="explore", runs=[by_name["broken-files"]])
+    assert "The lists of one run cannot be read" in text_of(app) and "not readable" in text_of(app)
+    app = open_app("partial", page="run", run=by_name["withdrawn"])
+    assert "This record was withdrawn" in text_of(app) and "trained on <b>test</b> items" in text_of(app)
+
+
+def test_the_cost_page(open_app: Open) -> None:
+    app = open_app("board", page="cost")
+    html = html_of(app, "pareto")
+    assert "Nothing within" in html and html.count('class="target"') == 2 * 6
+    app = open_app("one", page="cost", cost="vram")
+    assert "No run has both this quality metric and this cost" in text_of(app)
+
+
+def test_the_run_page_shows_everything_of_a_record(open_app: Open, folders: dict[str, Path]) -> None:
+    stored = next(
+        one for one in load_records(folders["board"]).records if one.record.model.name == "llama-tiny"
+    )
+    app = open_app("board", page="run", run=stored.id)
+    text = text_of(app)
+    for wanted in ("Quality", "By group of users", "Cost", "Generation health", "Loss", "Take it away"):
+        assert wanted in text
+    assert stored.record.dataset.fingerprint in text and stored.record.command in text
+    assert stored.record.metrics is not None
+    assert f"{stored.record.metrics.seen_kept['recall@20'].value:.3f}" in text
+    assert len(app.get("download_button")) == 5
+    assert len(app.get("vega_lite_chart")) == 4 + 3
+    labels = {element.proto.label for element in app.get("download_button")}
+    assert labels == {
+        "Record (JSON)",
+        "Ranked lists (parquet)",
+        "Metrics (CSV)",
+        "Table (LaTeX)",
+        "Citation (BibTeX)",
+    }
+
+
+def test_a_cost_only_run_says_so(open_app: Open, folders: dict[str, Path]) -> None:
+    stored = next(one for one in load_records(folders["board"]).records if one.record.metrics is None)
+    app = open_app("board", page="run", run=stored.id)
+    assert "quality was not measured" in text_of(app) and "By group of users" not in text_of(app)
+
+
+def test_the_compare_page_gives_a_verdict(open_app: Open, folders: dict[str, Path]) -> None:
+    ids = {one.record.model.name: one.id for one in load_records(folders["board"]).records[::-1]}
+    app = open_app("board", page="compare", runs=[ids["llama-tiny"], ids["random-items"]])
+    verdict = html_of(app, "verdict")
+    assert verdict.count("A is better") == 3 and "uncorrected" in verdict
+    assert html_of(app, "users").count('data-event="user"') == 20
+    assert "Overlap of the lists" in text_of(app) and len(app.get("vega_lite_chart")) == 4
+    app.selectbox(key="url:runs:1").set_value(ids["llama-tiny"]).run()
+    assert "Pick two different runs" in text_of(app)
+    assert app.query_params["runs"] == [ids["llama-tiny"], ids["llama-tiny"]]
+    same = open_app("board", page="compare", runs=[ids["repeat-last"], ids["random-items"]])
+    assert html_of(same, "verdict").count("cannot tell") == 3
+
+
+def test_the_explore_page_looks_up_users_and_items(open_app: Open, sample_split: Split) -> None:
+    app = open_app("board", page="explore", user="C0007")
+    assert "to be predicted" in html_of(app, "history")
+    assert sample_split.catalogue.titles[sample_split.test.targets[7]] in text_of(app)
+    assert "The item bought next" in text_of(app) and "Texts it wrote" in text_of(app)
+    app.text_input(key="url:q_user").set_value("C0999").run()
+    assert app.selectbox(key="url:user").options == ["C0999"]
+    app.button[0].click().run()
+    assert app.query_params["user"] in sample_split.user_ids
+    app = open_app("board", page="explore", look="item", item="P007")
+    table = html_of(app, "item-users")
+    assert "Have it in their history" in table and "lists it in the top 5" in table
+    app.text_input(key="url:q_item").set_value("no such words").run()
+    assert "No title, brand or id holds these words" in text_of(app)
+
+
+def test_pages_that_need_the_data_say_how_to_get_it(
+    open_app: Open, sample_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    monkeypatch.setenv("GENREC_BENCH_DATA", str(tmp_path / "nothing"))
+    beauty = dataclasses.replace(sample_split, dataset="beauty2014")
+    for name, skill in (("strong", 0.3), ("weak", 0.1)):
+        write_record(tmp_path / "results", beauty, name, skill=skill)
+    for page in ("compare", "explore", "submit"):
+        app = open_app(tmp_path / "results", page=page)
+        assert not app.exception
+        assert "genrec-bench data download beauty2014" in text_of(app)
+    app = open_app(tmp_path / "results", page="compare")
+    assert html_of(app, "verdict").count("A is better") == 3  # the ranks are enough for the verdict
+    app = open_app(tmp_path / "results")
+    assert "Reported elsewhere" in text_of(app) and "GPT4Rec" in html_of(app, "reported")
+
+
+def submit(app: AppTest, name: str, content: bytes) -> AppTest:
+    app.file_uploader[0].set_value((name, content, "application/octet-stream"))
+    app.button[0].click()
+    return app.run()
+
+
+def test_an_upload_is_scored_beside_the_board_and_kept_nowhere(
+    open_app: Open, sample_split: Split, folders: dict[str, Path]
+) -> None:
+    before = sorted(folders["board"].rglob("*"))
+    app = open_app("board", page="submit")
+    app = submit(app, "lists.jsonl", json_lines(sample_split, make_rankings(sample_split, skill=0.45)))
+    assert not app.exception
+    text = text_of(app)
+    assert "The file is sound: lists for 1,000 users, 50,000 items." in text
+    assert "genrec-bench submit lists.jsonl --dataset sample --ties file --name my-model" in text
+    board = html_of(app, "submission-board")
+    assert board.index("my-model") < board.index("llama-twin") and 'class="marked"' in board
+    assert "Audits" in text and "git push" in text
+    assert sorted(folders["board"].rglob("*")) == before
+    assert "my-model" not in html_of(open_app("board"), "board")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("lists.csv", b"user_id,item_id,rank\nnobody,P000,1\nC0000,nothing,1\n", "refused"),
+        ("lists.zip", b"PK\x03\x04" + b"\x00" * 100, "zip"),
+        ("empty.csv", b"", "refused"),
+        ("run.txt", "C0000 Q0 P000 1 9.5 mine".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_a_bad_upload_is_refused_with_everything_found(
+    open_app: Open, name: str, content: bytes, message: str
+) -> None:
+    app = submit(open_app("board", page="submit"), name, content)
+    assert not app.exception
+    assert "The file is refused" in text_of(app) and message in text_of(app)
+    assert not html_of(app, "submission-board")
+
+
+def test_a_form_without_a_file_or_with_a_bad_name_says_so(open_app: Open, sample_split: Split) -> None:
+    app = open_app("board", page="submit")
+    app.button[0].click().run()
+    assert "Choose a file first" in text_of(app)
+    app.text_input[0].set_value("../evil")
+    app = submit(app, "x.jsonl", json_lines(sample_split, make_rankings(sample_split, skill=0.1)))
+    assert "is not allowed" in text_of(app)
+
+
+def test_the_protocol_page_shows_the_reproduction(
+    open_app: Open, sample_split: Split, tmp_path: Path
+) -> None:
+    write_record(tmp_path, sample_split, "model")
+    figures: dict[str, Any] = {
+        "section": "traps",
+        "what": "a <b>trap</b>",
+        "metric": "recall@5",
+        "why": "because",
+    }
+    rows = [
+        ReproducedRow(**figures, published=0.0433, ours=0.04333, difference=0.00003, agrees=True),
+        ReproducedRow(**figures, published=0.05, ours=0.04, difference=-0.01, agrees=False),
+        ReproducedRow(**figures, published=None, ours=0.03, difference=None, agrees=None),
+    ]
+    report = Reproduction(
+        dataset="sample", fingerprint=sample_split.fingerprint, created=START, commit="c" * 40, rows=rows
+    )
+    path = save(report, tmp_path)
+    app = open_app(tmp_path, page="protocol")
+    table = html_of(app, "reproduction")
+    assert "a &lt;b&gt;trap" in table and "agrees" in table and "differs" in table and "−0.010000" in table
+    assert "1 of 2 published figures" in text_of(app) and "How to cite" in text_of(app)
+    path.write_text("{broken")
+    assert "cannot be read" in text_of(open_app(tmp_path, page="protocol"))
+
+
+def test_new_records_show_without_a_restart(open_app: Open, sample_split: Split, tmp_path: Path) -> None:
+    write_record(tmp_path, sample_split, "first")
+    app = open_app(tmp_path)
+    assert html_of(app, "board").count('data-event="run"') == 1
+    write_record(tmp_path, sample_split, "second")
+    assert html_of(app.run(), "board").count('data-event="run"') == 2
+
+
+def test_the_app_is_safe_when_it_is_run_plainly() -> None:
+    import tomllib
+
+    config = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text())
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["server"]["maxUploadSize"] <= 200
