@@ -81,6 +81,7 @@ class GenerativeRecommender:
         self._finetuned = finetune(data, self.preset, self.name, seed=self._seed, work=self._work)
         release_device_memory()
         model, tokenizer = artefact.load_model(self._finetuned.folder)
+        self._total_parameters = int(model.num_parameters())
         self._texts = item_texts(data.catalogue, self.preset.item_format)
         self._index = BM25Index.build(self._texts)
         self._writer = TextGenerator(
@@ -111,6 +112,7 @@ class GenerativeRecommender:
             "fit_seconds": fitted.artefact.fit_seconds,
             "carried_seconds": {"fit": round(fitted.carried_seconds, 3)},
             "artefact": fitted.folder.name,
+            "total_parameters": self._total_parameters,
             "strategy": self.generate_settings.strategy,
             "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
             **finetuning_facts(fitted),
