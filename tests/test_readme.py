@@ -1,0 +1,90 @@
+"""The README cannot go stale: its table, its example and its commands are the real ones."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from bench.cli import build_app
+from bench.datasets import DATASETS
+from bench.registry import MODELS
+from bench.results_table import BEGIN, END, update_readme
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[list[str]]:
+    """Every shell command of the README's code blocks, split into words, comments left out."""
+    found = []
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            found += [part for part in _split(shlex.split(line, comments=True)) if part]
+    return found
+
+
+def _split(words: list[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word in {"&&", "|"}:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def test_the_results_table_is_made_from_the_records(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(TEXT, encoding="utf-8")
+    assert not update_readme(copy, ROOT / "results"), "run: genrec-bench results table --update-readme"
+    assert "| `last-item-text` |" in TEXT.partition(BEGIN)[2].partition(END)[0]
+
+
+def test_the_example_is_the_file_that_is_tested() -> None:
+    example = (ROOT / "tests" / "example_model.py").read_text(encoding="utf-8")
+    assert f"```python\n{example}```" in TEXT
+    assert len(example.splitlines()) < 25
+
+
+def test_every_command_of_ours_exists_and_takes_its_options() -> None:
+    root = typer.main.get_command(build_app())
+    ours = [words[1:] for words in commands() if words[0].endswith("genrec-bench")]
+    assert len(ours) >= 8
+    for words in ours:
+        command: click.Command = root
+        rest = list(words)
+        while isinstance(command, click.Group):
+            name = rest.pop(0) if rest and not rest[0].startswith("-") else None
+            if name is None:
+                break
+            assert name in command.commands, f"genrec-bench {shlex.join(words)}: no command '{name}'"
+            command = command.commands[name]
+        options = {option for parameter in command.params for option in parameter.opts}
+        for word in rest:
+            if word.startswith("-"):
+                assert word.partition("=")[0] in options, (
+                    f"genrec-bench {shlex.join(words)}: no option {word}"
+                )
+
+
+def test_every_bench_run_names_real_options_models_and_data(pytestconfig: pytest.Config) -> None:
+    runs = [words for words in commands() if words[0].endswith("pytest") and "bench" in words]
+    assert len(runs) >= 4
+    for words in runs:
+        for option, value in zip(words, words[1:] + [""], strict=True):
+            if option == "--dataset":
+                assert value in DATASETS
+            if option == "--models":
+                assert set(value.split(",")) <= set(MODELS)
+            if option.startswith("--"):
+                assert pytestconfig._parser.optparser._option_string_actions.get(option), option
+
+
+def test_files_that_are_named_exist() -> None:
+    for name in re.findall(r"`((?:bench|genrec|baselines|leaderboard|tests)/[\w./-]+\.\w+)`", TEXT):
+        assert (ROOT / name).exists(), name
