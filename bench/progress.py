@@ -25,3 +25,17 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def overhearing(listener: Listener) -> Iterator[None]:
+    """Send reports made inside this block to `listener`, and to whoever listens outside."""
+    outer = _listener.get()
+
+    def both(what: str, done: int, total: int, note: str) -> None:
+        listener(what, done, total, note)
+        if outer is not None:
+            outer(what, done, total, note)
+
+    with listening(both):
+        yield

@@ -1,0 +1,25 @@
+"""The table of parts, in the order in which they run."""
+
+from __future__ import annotations
+
+from genrec.gpu_report import (
+    ceilings,
+    cost_rows,
+    finetune_speed,
+    generation_speed,
+    quality,
+    strategies,
+)
+from genrec.gpu_report.steps import Part
+
+PARTS: dict[str, Part] = {
+    part.name: part
+    for part in (
+        ceilings.PART,
+        quality.PART,
+        strategies.PART,
+        cost_rows.PART,
+        generation_speed.PART,
+        finetune_speed.PART,
+    )
+}

@@ -1,0 +1,59 @@
+"""Records of kind cost-only: what something costs, measured on a model whose quality means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import store
+from bench.environment import describe_environment
+from bench.records import Cost, ModelInfo, Record
+from bench.runner import DEPTH, dataset_info
+from genrec.gpu_report.setting import Setting
+from genrec.gpu_report.steps import Row
+
+
+def write_cost_record(
+    setting: Setting,
+    part: str,
+    name: str,
+    display_name: str,
+    *,
+    cost: Cost,
+    details: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one record without metrics and lists; the environment says card, driver, packages, commit."""
+    record = Record(
+        status="cost-only",
+        source="harness",
+        created=datetime.now(UTC),
+        command=setting.command(part),
+        seed=setting.seed,
+        depth=DEPTH,
+        dataset=dataset_info(setting.split()),
+        model=ModelInfo(
+            name=name,
+            kind="cost-only",
+            parameters=dict(parameters or {}),
+            display_name=display_name,
+            authors="genrec-bench",
+        ),
+        metrics=None,
+        cost=cost,
+        environment=describe_environment(),
+        details={"part": part, "sizes": setting.scale.name, **details},
+    )
+    return store.write(record, setting.split(), None, None, setting.results_dir)
+
+
+def write_table_record(
+    setting: Setting, part: str, name: str, display_name: str, rows: Sequence[Row]
+) -> Path:
+    """Write a part's whole table as the details of one record."""
+    cost = Cost(wall_seconds={}, users_per_second=None)
+    return write_cost_record(
+        setting, part, name, display_name, cost=cost, details={"table": [dict(row) for row in rows]}
+    )
