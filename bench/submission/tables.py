@@ -44,6 +44,8 @@ class Header:
     quoted: bool = True
 
 
+_WORDS = bytes(range(0x21, 0x7F)) + b"\r\n"
+
 TREC = Header(delimiter=" ", width=6, user=0, item=2, is_list=False, rank=3, score=4, quoted=False)
 
 
@@ -87,7 +89,8 @@ def read_delimited(path: Path, report: Report) -> Iterator[Piece]:
             block = block.without_lines(start + 1)
         if not block.body:
             continue
-        fast = None if header.is_list else _parse_fast(block, header)
+        plain = _quotes_whole_fields(block.body, header.delimiter) and not _has_blank_lines(block.body)
+        fast = _parse_fast(block, header) if plain and not header.is_list else None
         if fast is not None:
             yield fast
             continue
@@ -112,7 +115,7 @@ def read_trec(path: Path, report: Report) -> Iterator[Piece]:
                 continue
             header = replace(TREC, delimiter="\t" if "\t" in line else " ")
             block = block.without_lines(start)
-        fast = _parse_fast(block, header)
+        fast = _parse_fast(block, header) if _evenly_spaced(block.body, header.delimiter) else None
         if fast is not None:
             yield fast
             continue
@@ -123,6 +126,34 @@ def read_trec(path: Path, report: Report) -> Iterator[Piece]:
             del split, rows
         if piece is not None:
             yield piece
+
+
+def _has_blank_lines(body: bytes) -> bool:
+    return body.startswith((b"\n", b"\r\n")) or body.endswith(b"\n") or b"\n\n" in body or b"\n\r\n" in body
+
+
+def _quotes_whole_fields(body: bytes, delimiter: str) -> bool:
+    """Whether each quote opens or closes a field; Arrow is lenient with others."""
+    quotes, mark = body.count(b'"'), delimiter.encode()
+    if quotes == 0:
+        return True
+    opening = body.startswith(b'"') + body.count(mark + b'"') + body.count(b'\n"')
+    closing = body.endswith(b'"') + sum(body.count(b'"' + end) for end in (mark, b"\n", b"\r"))
+    return opening == closing and opening + closing == quotes
+
+
+def _evenly_spaced(body: bytes, delimiter: str) -> bool:
+    """Whether single delimiters and nothing else stand between words, so that splitting at them is enough."""
+    mark = delimiter.encode()
+    doubled = (mark + mark, mark + b"\n", mark + b"\r", b"\n" + mark)
+    if (
+        _has_blank_lines(body)
+        or body.startswith(mark)
+        or body.endswith(mark)
+        or any(pair in body for pair in doubled)
+    ):
+        return False
+    return not body.translate(None, _WORDS + mark)
 
 
 def _parse_fast(block: Block, header: Header) -> Rows | None:
