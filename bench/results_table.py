@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bench import cost_page
 from bench.errors import RecordError
 from bench.records import Estimate, Record
 from bench.store import StoredRecord, load_records
@@ -35,17 +36,28 @@ def markdown_table(records: Sequence[StoredRecord]) -> str:
 
 
 def update_readme(readme: Path, results_dir: Path) -> bool:
-    """Put the table between its two marks; give whether the file changed. No marks: RecordError."""
+    """Put results and costs between their marks; give whether the file changed.
+
+    Raises RecordError without marks for the results; a README may leave the costs out.
+    """
     text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
+    records = load_records(results_dir).valid()
+    updated = _filled(text, BEGIN, END, markdown_table(records))
+    if updated is None:
         raise RecordError(f"{readme} has no lines '{BEGIN}' and '{END}' to put the table between")
-    updated = f"{before}{BEGIN}\n\n{markdown_table(load_records(results_dir).valid())}\n{END}{after}"
+    costs = cost_page.markdown_costs(newest(records))
+    updated = _filled(updated, cost_page.BEGIN, cost_page.END, costs) or updated
     if updated == text:
         return False
     readme.write_text(updated, encoding="utf-8")
     return True
+
+
+def _filled(text: str, begin: str, end: str, content: str) -> str | None:
+    """Put `content` between two marks; None where they are not both there."""
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    return f"{before}{begin}\n\n{content}\n{end}{after}" if found_begin and found_end else None
 
 
 def _group(dataset: str, ties: str, fingerprint: str, records: list[Record]) -> str:
