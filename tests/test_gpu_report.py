@@ -183,7 +183,7 @@ def test_data_sheets_are_found_by_the_drivers_name() -> None:
 
 
 def test_operations_of_the_published_1b() -> None:
-    """LoRA: 4 operations a frozen weight and token, attention 3 x 4 q (context / 2) a layer, 6 an adapter's."""
+    """4 operations a frozen weight and token, attention 3 x 4 q (context / 2) a layer, 6 an adapter's."""
     shape, settings = LLAMA_SHAPES["llama-1b"], load_preset("llama-1b").finetune
     expected = 4 * (shape.block_parameters + shape.vocab_size * 2048)
     expected += 3 * 16 * 4 * 2048 * (200 / 2) + 6 * 11_272_192

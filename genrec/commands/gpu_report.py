@@ -101,7 +101,7 @@ def _check_device(device: str, shape: str, parts: Sequence[str]) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise Unavailable(
             f"gpu-report needs a CUDA GPU and there is none here; on one it would run {', '.join(parts)}; "
-            "to try them here at tiny size: genrec-bench gpu-report --device cpu --shape tiny --dataset sample"
+            "to try it at tiny size: genrec-bench gpu-report --device cpu --shape tiny --dataset sample"
         )
     if device == "cpu" and shape != "tiny":
         raise ConfigError("true sizes would take days on a CPU; add --shape tiny")

@@ -33,7 +33,6 @@ def _measure(setting: Setting) -> Row:
     source = torch.empty(setting.scale.copy_bytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copy_seconds = median_seconds(lambda: target.copy_(source), repeats=REPEATS, warmups=5)
-    del source, target
     size = setting.scale.matmul_size
     left = torch.randn((size, size), device=device, dtype=torch.bfloat16)
     right = torch.randn_like(left)

@@ -74,7 +74,7 @@ def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
         setting, setting.scale.shapes[size], settings,
         four_bit=trained.preset.finetune.four_bit, prompts_kept_once=True,
     )  # fmt: skip
-    details = {
+    details: dict[str, Any] = {
         "finetuning": finetuning,
         "generation": {**generation, "prompts": len(prompts)},
         "published_finetuning_peak_gb_below": PUBLISHED_PEAK_GB[size],

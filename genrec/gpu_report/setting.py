@@ -1,4 +1,4 @@
-"""What a report measures: data, places and sizes. True sizes for a GPU, tiny ones to try all of it on a CPU."""
+"""What a report measures: data, places and sizes; true sizes for a GPU, tiny ones to try it on a CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Part `strategies`: the decoding strategies of the model from scratch on validation users, with their cost."""
+"""Part `strategies`: decoding strategies of the model from scratch on validation users, with their cost."""
 
 from __future__ import annotations
 
