@@ -545,6 +545,7 @@ def test_the_command_writes_a_record_that_scores_again(
     assert stored.record.cost.wall_seconds == {"fit": 9.0}
     assert str(tmp_path) not in stored.record.model_dump_json()
     assert "--card card.yaml" in stored.record.command
+    assert "--declared-fit-seconds 9" in stored.record.command
 
 
 def test_a_refused_file_leaves_nothing_behind(app: typer.Typer, toy_split: Split, tmp_path: Path) -> None:

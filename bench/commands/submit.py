@@ -68,6 +68,8 @@ def submit(
         ["--allow-partial"] if allow_partial else []
     )
     words += ["--texts", "--list-rule", list_rule] if texts else []
+    for field, value in declared.items():
+        words += [f"--declared-{field.replace('_', '-')}", f"{value:g}"] if value is not None else []
     known = known_lists(split, results, leave_out=name) if submission.report.ok else {}
     record = build_record(submission, entry, split, command=shlex.join(words), known=known)
     typer.echo(str(submission.report))
