@@ -125,7 +125,8 @@ def _print_table(part: Part, rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    table = Table(*columns, title=f"{part.name}: {part.title}", box=box.SIMPLE_HEAD, title_justify="left")
+    headings = [column.replace("_per_second", "/s").replace("_", " ") for column in columns]
+    table = Table(*headings, title=f"{part.name}: {part.title}", box=box.SIMPLE_HEAD, title_justify="left")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     Console(markup=False, width=max(200, Console().width)).print(table)

@@ -79,8 +79,14 @@ def _name(candidate: Sequence[str]) -> str:
     return f"validation {' '.join(candidate) or 'as the preset'}"
 
 
+def _own_strategy(setting: Setting) -> str:
+    return load_preset(setting.scale.preset, setting.scale.preset_settings).generate.strategy
+
+
 def _try_candidate(setting: Setting, candidate: tuple[str, ...]) -> Measured:
-    row = validation_row(setting, (*setting.scale.preset_settings, *candidate))
+    # said outright, so that a strategy selected since does not take its place
+    strategy = f"generate.strategy={_own_strategy(setting)}"
+    row = validation_row(setting, (*setting.scale.preset_settings, *candidate, strategy))
     return Measured(row={"what": _name(candidate), **row})
 
 
@@ -88,9 +94,8 @@ def _on_test_users(setting: Setting, ties: str, strategy: str) -> Measured:
     release_device_memory()
     preset = setting.scale.preset
     settings = (*chosen_settings(setting), f"generate.strategy={strategy}")
-    own = load_preset(preset, setting.scale.preset_settings).generate.strategy
     entry = find_model(preset)
-    if strategy != own:  # one name a row of the board
+    if strategy != _own_strategy(setting):  # one name a row of the board
         entry = replace(entry, name=f"{preset}-{strategy}", display_name=f"{entry.display_name}, {strategy}")
     request = Request(
         entry=entry,
