@@ -43,6 +43,8 @@ class ArchitectureSettings(_Settings):
     kv_heads: int = Field(4, ge=1)
     tie_embeddings: bool = True
     rope_theta: float = 10_000.0
+    initializer_range: float = Field(0.02, gt=0)
+    """Standard deviation of fresh weights."""
 
     @model_validator(mode="after")
     def _divides(self) -> ArchitectureSettings:
@@ -189,6 +191,14 @@ def load_preset(name_or_path: str, settings: Iterable[str] = ()) -> Preset:
     for setting in settings:
         _apply(tree, setting)
     return _validated(tree, name_or_path)
+
+
+def override(preset: Preset, settings: Iterable[str], name: str) -> Preset:
+    """Apply overrides such as 'generate.num_beams=10' to a preset; raises ConfigError like `load_preset`."""
+    tree = preset.model_dump(mode="json")
+    for setting in settings:
+        _apply(tree, setting)
+    return _validated(tree, name)
 
 
 def settings_digest(*parts: BaseModel | Mapping[str, Any] | str) -> str:

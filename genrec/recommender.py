@@ -16,7 +16,7 @@ from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.availability import check_available
 from genrec.bm25 import BM25Index
-from genrec.config import GenerateSettings, Preset, load_preset
+from genrec.config import GenerateSettings, Preset, RetrieveSettings, load_preset
 from genrec.finetune import Finetuned, finetune
 from genrec.generate import GeneratedTexts, TextGenerator, generation_key
 from genrec.health import generation_health
@@ -55,6 +55,7 @@ class GenerativeRecommender:
         self._seed = seed
         self._work = artefact.work_dir(work_dir)
         self._own_generation = any(setting.startswith("generate") for setting in settings)
+        self._own_retrieval = any(setting.startswith("retrieve") for setting in settings)
         self._finetuned: Finetuned | None = None
         self._answer: _Answer | None = None
 
@@ -65,9 +66,17 @@ class GenerativeRecommender:
         return self.preset.generate if selected is None or self._own_generation else selected
 
     @property
+    def retrieve_settings(self) -> RetrieveSettings:
+        """How lists are made: overridden by hand, else chosen with the generation, else the preset's."""
+        selected = self._finetuned.artefact.selected_retrieve if self._finetuned else None
+        by_hand = self._own_generation or self._own_retrieval
+        return self.preset.retrieve if selected is None or by_hand else selected
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """The settings in force, for the record."""
-        return self.preset.model_copy(update={"generate": self.generate_settings}).model_dump(mode="json")
+        in_force = {"generate": self.generate_settings, "retrieve": self.retrieve_settings}
+        return self.preset.model_copy(update=in_force).model_dump(mode="json")
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
@@ -146,7 +155,7 @@ class GenerativeRecommender:
     def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
         asked = prompts(histories, self._texts, self.preset.item_format)
         generated = self._writer.generate(asked, store=store, key=key)
-        retrieved = retrieve(generated, self._index, self._texts, self.preset.retrieve, depth)
+        retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)
 
 

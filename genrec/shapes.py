@@ -100,8 +100,8 @@ def shape_of(architecture: ArchitectureSettings) -> Shape:
     )
 
 
-def llama_config(shape: Shape, *, max_positions: int, **special_tokens: int) -> Any:
-    """Make the transformers configuration of a LLaMA of this shape."""
+def llama_config(shape: Shape, *, max_positions: int, **others: Any) -> Any:
+    """Make the transformers configuration of a LLaMA of this shape; `others` are taken as they are."""
     from transformers import LlamaConfig
 
     return LlamaConfig(
@@ -115,5 +115,5 @@ def llama_config(shape: Shape, *, max_positions: int, **special_tokens: int) -> 
         max_position_embeddings=max_positions,
         rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
         tie_word_embeddings=shape.tie_embeddings,
-        **special_tokens,
+        **others,
     )

@@ -117,7 +117,7 @@ class TestEncode:
         assert cut[0].tolist() == [whole[0][0], *whole[0][-15:]]
 
     def test_loss_on_the_target_begins_with_the_target(self) -> None:
-        prompts, targets = ["Title: red soap\n", "red soap " * 30], ["Title: blue gel no 3", "Title: oil"]
+        prompts, targets = ["Title: red soap\n", "red soap " * 30], ["Title: blue gel", "Title: oil"]
         made = encode(self.TOKENIZER, prompts, targets, max_length=24, loss_on="target")
         for row, target in enumerate(targets):
             learned = made[row][made.loss_from[row] :].tolist()

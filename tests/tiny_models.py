@@ -20,7 +20,7 @@ def shop(users: int = 40, *, fingerprint: str = "a" * 64, seed: int = 0) -> Trai
     rng = np.random.default_rng(seed)
     nouns = ["cream", "soap", "brush", "oil", "mask", "lotion", "gel", "balm"]
     colours = ["red", "green", "blue"]
-    titles = tuple(f"{colours[i % 3]} {nouns[i % 8]} no {i}" for i in range(ITEMS))
+    titles = tuple(f"{colours[i % 3]} {nouns[i % 8]}" for i in range(ITEMS))
     catalogue = Catalogue(
         item_ids=tuple(f"B{i:03d}" for i in range(ITEMS)),
         titles=titles,
@@ -62,7 +62,7 @@ def scratch_preset(**finetune: Any) -> Preset:
         {
             "architecture": {
                 "vocab_size": 400, "hidden_size": 32, "intermediate_size": 64,
-                "layers": 2, "heads": 2, "kv_heads": 2,
+                "layers": 2, "heads": 2, "kv_heads": 2, "initializer_range": 0.15,
             },
             "finetune": {**settings, **finetune},
             "generate": {"max_new_tokens": 16, "max_seq_length": 128, "num_beams": 3},

@@ -29,6 +29,7 @@ def build(preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:
         config = llama_config(
             shape,
             max_positions=max(preset.finetune.max_seq_length, preset.generate.max_seq_length),
+            initializer_range=preset.architecture.initializer_range,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
