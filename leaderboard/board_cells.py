@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
@@ -126,11 +127,13 @@ def _select_cell(identity: str, marked: Collection[str]) -> Cell:
 
 def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expanded: str) -> Cell:
     identity = row["id"]
-    badges = [Badge(text=audit.name, tone="bad", title=audit.message) for audit in row["flags"]]
+    tones = {"fail": "bad", "flag": "warn"}
+    badges = [
+        Badge(text=audit.name.replace("_", " "), tone=tones[audit.verdict], title=audit.message)
+        for audit in row["flags"]
+    ]
     if row["status"] == "partial":
         badges.append(Badge(text="partial", tone="warn", title="Lists are missing for some users"))
-    if row["dirty"]:
-        badges.append(Badge(text="dirty", tone="warn", title="Run from a tree with uncommitted changes"))
     if links is not None:
         if row["older"] and not row.get("is_older"):
             open_now = expanded == row["name"]
@@ -169,9 +172,6 @@ def _thousandth(value: float | None) -> float | None:
     return None if value is None else value / 1000
 
 
-REPORTED_COLUMNS = ("model", "source", "protocol", "notes")
-
-
 def reported_columns(cutoff: int) -> list[Column]:
     """Give the columns of the table of reported numbers."""
     metrics = [
@@ -182,23 +182,30 @@ def reported_columns(cutoff: int) -> list[Column]:
         Column(key="model", label="Model", numeric=False),
         *metrics,
         Column(key="source", label="Source", numeric=False),
-        Column(key="protocol", label="How it was measured", numeric=False),
+        Column(key="protocol", label="Protocol", note="see below", numeric=False),
         Column(key="notes", label="What to know", numeric=False),
     ]
 
 
+def protocol_letters(frame: pd.DataFrame) -> dict[str, str]:
+    """Give each way of measuring a short name, in the order of the rows: protocol -> letter."""
+    distinct = dict.fromkeys(frame["protocol"])
+    return {text: f"{ascii_uppercase[n % 26]}{n // 26 or ''}" for n, text in enumerate(distinct)}
+
+
 def reported_cells(frame: pd.DataFrame) -> list[Row]:
     """Give the rows of the table of reported numbers; where we measured the model, with the gap."""
+    letters = protocol_letters(frame)
     return [
         Row(
             cells=[
                 Cell(text=row["model"], kind=row["kind"], note=row["kind"], badges=_reported_badges(row)),
                 *(_reported_value(row, name) for name in QUALITY),
                 Cell(text=row["source"], note=f"{row['place']} ({_READ[row['read']]})", href=row["link"]),
-                Cell(text=row["protocol"]),
+                Cell(text=letters[row["protocol"]], title=row["protocol"]),
                 Cell(text=row["notes"] or formatting.MISSING, note=_other_cutoffs(row["other"])),
             ],
-            state="" if row["comparable"] else "older",
+            state="" if row["comparable"] else "separate",
         )
         for row in rows_of(frame)
     ]

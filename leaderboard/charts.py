@@ -10,7 +10,7 @@ import pandas as pd
 from leaderboard import formatting
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#3a8fc7", "#d9772b", "#1d9e79", "#c467a0", "#8a8a8a"
-_BYTES = {"RAM": BLUE, "VRAM": ORANGE}
+_MEMORY = {"RAM": BLUE, "VRAM": ORANGE, "VRAM allocated": ORANGE, "VRAM reserved": PINK}
 
 
 def slice_charts(frame: pd.DataFrame, metric: str) -> list[Any]:
@@ -53,6 +53,7 @@ def slice_charts(frame: pd.DataFrame, metric: str) -> list[Any]:
 def memory_chart(frame: pd.DataFrame) -> Any:
     """Memory over the time of the run, with the stages as bands below the lines."""
     unit, divisor = ("h", 3600) if frame["seconds"].max() > 7200 else ("s", 1)
+    kinds = frame["memory"].drop_duplicates().tolist()
     data = frame.assign(time=frame["seconds"] / divisor, gigabytes=frame["bytes"] / 1e9)
     stages = data.groupby("stage", sort=False)["time"].agg(["min", "max"]).reset_index()
     stages["max"] = [*stages["min"].iloc[1:], stages["max"].iloc[-1]]
@@ -80,7 +81,7 @@ def memory_chart(frame: pd.DataFrame) -> Any:
                 "memory:N",
                 title=None,
                 legend=alt.Legend(orient="top"),
-                scale=alt.Scale(domain=list(_BYTES), range=list(_BYTES.values())),
+                scale=alt.Scale(domain=kinds, range=[_MEMORY[kind] for kind in kinds]),
             ),
             tooltip=["memory:N", "stage:N", alt.Tooltip("gigabytes:Q", format=".2f", title="GB")],
         )

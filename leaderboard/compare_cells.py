@@ -12,6 +12,7 @@ from bench.statistics import ALPHA, PairedDifference
 from leaderboard import formatting
 from leaderboard.board_cells import METRIC_LABELS
 from leaderboard.html_table import Cell, Column, Event, Row, render
+from leaderboard.lists import shown_title
 from leaderboard.tables import estimate
 
 _VERDICT = [
@@ -97,7 +98,7 @@ def _user(split: Split, user: int, places: Sequence[int], links: Callable[[str],
     user_id = split.user_ids[user]
     return [
         Cell(text=user_id, event=Event(name="user", value=user_id, href=links(user_id))),
-        Cell(text=split.catalogue.titles[split.test.targets[user]]),
+        Cell(text=shown_title(split.catalogue, int(split.test.targets[user]))),
         Cell(text=f"{split.test.histories.lengths[user]:,}"),
         *(Cell(text=str(place) if place else formatting.MISSING) for place in places),
     ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from statistics import median
 
 MISSING = "–"
 _FEWEST, _MOST = 2, 6
 
 
 def decimals_for(half_widths: Iterable[float]) -> int:
-    """Give the decimals at which the typical interval still shows two digits of its half-width.
+    """Give the decimals at which the widest interval still shows two digits of its half-width.
 
     >>> decimals_for([0.0027, 0.0025, 0.0021])
     4
@@ -21,7 +20,7 @@ def decimals_for(half_widths: Iterable[float]) -> int:
     known = [width for width in half_widths if width > 0 and math.isfinite(width)]
     if not known:
         return 4
-    return min(max(1 - math.floor(math.log10(median(known))), _FEWEST), _MOST)
+    return min(max(1 - math.floor(math.log10(max(known))), _FEWEST), _MOST)
 
 
 def number(value: float | None, decimals: int) -> str:
@@ -38,7 +37,10 @@ def span(low: float | None, high: float | None, decimals: int) -> str:
 
 def signed(value: float | None, decimals: int) -> str:
     """Show a difference with its sign; the minus is the typographic one."""
-    return MISSING if _unknown(value) else f"{value:+.{decimals}f}".replace("-", "−")
+    if _unknown(value):
+        return MISSING
+    text = f"{value:+.{decimals}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
 
 
 def percent(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,11 @@ def find_items(catalogue: Catalogue, text: str) -> list[str]:
             if len(found) == MAX_MATCHES:
                 break
     return found
+
+
+def shown_title(catalogue: Catalogue, item: int) -> str:
+    """Give a title for people: the files keep HTML entities, such as `&quot;`, as they were."""
+    return unescape(catalogue.titles[item])
 
 
 def history_table(split: Split, user: int) -> str:
@@ -153,7 +159,7 @@ def _item_cell(catalogue: Catalogue, item: int, badges: tuple[Badge, ...] = ()) 
     item_id = catalogue.item_ids[item]
     brand = catalogue.brands[item]
     return Cell(
-        text=catalogue.titles[item],
+        text=shown_title(catalogue, item),
         note=f"{brand} · {item_id}" if brand else item_id,
         badges=badges,
         event=Event(name="item", value=item_id),

@@ -19,6 +19,11 @@ SLICE_NAMES = {
     "shared_title": "Target shares its title with another item",
 }
 _MAX_POINTS = 5_000
+_FINETUNING_MEMORY = {
+    "rss_bytes": "RAM",
+    "vram_allocated_bytes": "VRAM allocated",
+    "vram_reserved_bytes": "VRAM reserved",
+}
 
 
 def metrics_frame(record: Record) -> pd.DataFrame:
@@ -93,6 +98,25 @@ def memory_frame(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seconds", "stage", "memory", "bytes"])
 
 
+def finetuning_memory_frame(record: Record) -> pd.DataFrame:
+    """Give memory over the time of fine-tuning, which an earlier process may have done; as `memory_frame`.
+
+    Read from `details["finetuning"]["memory_timeline"]`, a list of {"seconds": ..., "rss_bytes": ...,
+    "vram_allocated_bytes": ..., "vram_reserved_bytes": ...}.
+    """
+    facts = record.details.get("finetuning")
+    timeline = facts.get("memory_timeline") if isinstance(facts, Mapping) else None
+    rows = []
+    for sample in timeline[:_MAX_POINTS] if isinstance(timeline, list) else ():
+        if isinstance(sample, Mapping) and is_number(sample.get("seconds")):
+            rows += [
+                (float(sample["seconds"]), "fine-tuning", memory, float(sample[name]))
+                for name, memory in _FINETUNING_MEMORY.items()
+                if is_number(sample.get(name))
+            ]
+    return pd.DataFrame(rows, columns=["seconds", "stage", "memory", "bytes"])
+
+
 def loss_frame(record: Record) -> pd.DataFrame:
     """Give the loss curve that a model reported: step, series, loss; empty where it has none.
 
@@ -103,7 +127,7 @@ def loss_frame(record: Record) -> pd.DataFrame:
     for point in curve[:_MAX_POINTS] if isinstance(curve, list) else ():
         if isinstance(point, Mapping) and is_number(point.get("step")):
             rows += [
-                (float(point["step"]), name, float(value))
+                (float(point["step"]), name.replace("_", " "), float(value))
                 for name, value in point.items()
                 if "loss" in name and is_number(value)
             ]

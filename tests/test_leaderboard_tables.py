@@ -291,7 +291,8 @@ def test_formatting() -> None:
     assert doctest.testmod(formatting).failed == 0
     assert formatting.decimals_for([]) == 4 and formatting.decimals_for([math.nan, 0.0]) == 4
     assert formatting.span(0.1, None, 3) == "" and formatting.span(0.1, 0.2, 3) == "0.100–0.200"
-    assert formatting.signed(-0.001, 3) == "−0.001" and formatting.percent(0.16) == "+16 %"
+    assert formatting.signed(-0.001, 3) == "−0.001" and formatting.signed(-1e-9, 3) == "0.000"
+    assert formatting.percent(0.16) == "+16 %"
     assert formatting.percent(-0.5) == "−50 %" and formatting.percent(99.0) == "×100"
     assert formatting.size(8.04e9) == "8.0 GB" and formatting.size(4e8) == "400 MB"
     assert formatting.energy(3600 * 1500) == "1.50 kWh" and formatting.energy(1800) == "0.5 Wh"

@@ -142,7 +142,7 @@ def _choose_item(split: Split) -> str | None:
         item_id: str = st.selectbox(
             "Item",
             width=560,
-            format_func=lambda match: f"{catalogue.titles[catalogue.rows[match]]} ({match})",
+            format_func=lambda match: f"{lists.shown_title(catalogue, catalogue.rows[match])} ({match})",
             **url_state.one_of("item", matches, matches[0]),
         )
     return item_id

@@ -205,6 +205,8 @@ def _show_reported(key: BoardKey, records: Sequence[StoredRecord], view: View, c
     everything = st.toggle("Show all rows, also at other cut-offs", **url_state.flag("all_reported"))
     if not everything:
         frame = frame[frame[list(QUALITY)].notna().any(axis=1)]
-    clickable(
-        render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame)), key="reported"
-    )
+    html = render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame))
+    clickable(f'<div class="tall">{html}</div>', key="reported")
+    with st.expander("How they were measured", expanded=True):
+        letters = [(letter, text) for text, letter in board_cells.protocol_letters(frame).items()]
+        common.show_table(("", "Protocol"), letters, key="protocols")

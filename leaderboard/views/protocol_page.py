@@ -89,16 +89,19 @@ def _cells(row: ReproducedRow, *, repeat: bool) -> list[Cell]:
         Cell(text="") if repeat else Cell(text=row.what, note=row.section),
         Cell(text=row.metric),
         Cell(text=_figure(row.published), note=row.source),
-        Cell(text=_figure(row.ours)),
+        Cell(text=_figure(row.ours, all_digits=True)),
         Cell(text=_difference(row), badges=badges),
         Cell(text="" if repeat else row.why),
     ]
 
 
-def _figure(value: float | None) -> str:
+def _figure(value: float | None, *, all_digits: bool = False) -> str:
     if value is None:
         return formatting.MISSING
-    return f"{value:,.0f}" if value >= 1 else f"{value:.8f}".rstrip("0").ljust(6, "0")
+    if value >= 1:
+        return f"{value:,.0f}"
+    text = f"{value:.8f}"
+    return text if all_digits else text.rstrip("0").ljust(6, "0")
 
 
 def _difference(row: ReproducedRow) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
 from bench.records import VIEWS, Record
@@ -136,9 +137,13 @@ def _show_cost(record: Record) -> None:
         if len(stages):
             st.markdown("**Wall time by stage**")
             st.altair_chart(charts.stage_chart(stages), width="stretch")
-    memory = run_tables.memory_frame(record)
+    _show_memory("**Memory over the run**, sampled once a second", run_tables.memory_frame(record))
+    _show_memory("**Memory while fine-tuning**", run_tables.finetuning_memory_frame(record))
+
+
+def _show_memory(title: str, memory: pd.DataFrame) -> None:
     if memory["seconds"].nunique() > 1:
-        st.markdown("**Memory over the run**, sampled once a second")
+        st.markdown(title)
         st.altair_chart(charts.memory_chart(memory), width="stretch")
 
 

@@ -1,0 +1,300 @@
+"""The app in a real browser: pages at desktop and phone width, clicks, links, uploads, hostile records."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_factory import make_rankings, write_board, write_hostile
+from test_leaderboard_html import json_lines
+
+from bench.schema import Split
+from leaderboard.navigation import PAGES
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is missing: pip install playwright"
+)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in BROWSERS if (path := shutil.which(name))), "")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium on the path: apt-get install chromium"),
+]
+APP = Path(__file__).parents[1] / "leaderboard" / "app.py"
+PATIENCE_MS = 40_000
+"""To wait for anything; a busy machine is slow."""
+
+
+@contextmanager
+def serving(command: list[str], results: Path, port: int) -> Iterator[str]:
+    environment = {**os.environ, "GENREC_BENCH_RESULTS": str(results)}
+    log = results.parent / f"server-{port}.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command, env=environment, cwd=results.parent, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(600):
+                if server.poll() is not None:
+                    raise RuntimeError(log.read_text())
+                try:
+                    urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield address
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, sample_split: Split) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    write_board(folder / "board", sample_split)
+    write_hostile(folder / "hostile", sample_split)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def board(home: Path) -> Iterator[str]:
+    """The app over a small board, started as users start it."""
+    port = free_port()
+    command = [sys.executable, "-c", "from bench.cli import main; main()", "leaderboard", "--port", str(port)]
+    with serving(command, home / "board", port) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def hostile(home: Path) -> Iterator[str]:
+    """The app over hostile records, started plainly and from another folder."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
+    with serving(command, home / "hostile", port) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield launched
+        launched.close()
+
+
+class Visit:
+    """One open page that keeps what went wrong in it."""
+
+    def __init__(self, browser: Any, address: str, width: int = 1280, scheme: str = "light") -> None:
+        self.address = address
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.faults: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("request", self._requested)
+        self.page.on("dialog", lambda dialog: (self.faults.append("a dialog opened"), dialog.dismiss()))
+
+    def open(self, query: str = "") -> Visit:
+        self.page.goto(f"{self.address}/{query}")
+        return self.settle()
+
+    def settle(self) -> Visit:
+        """Wait until the menu is drawn and the script has run to its end."""
+        self.page.wait_for_selector(".menu a[aria-current]")
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        self.page.wait_for_timeout(150)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        return self
+
+    def query(self) -> str:
+        return str(self.page.url).partition("?")[2]
+
+    def names(self) -> list[str]:
+        """The model names of the board's rows, from the top."""
+        notes = self.page.locator("td[data-column=model] small").all_inner_texts()
+        return [note.split(" · ")[1] for note in notes if " · " in note]
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.faults == []
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def _requested(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:", self.address.replace("http", "ws"))):
+            self.faults.append(f"asked for {request.url}")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page_at_desktop_and_phone_width(browser: Any, board: str, width: int, scheme: str) -> None:
+    visit = Visit(browser, board, width, scheme)
+    for name in PAGES:
+        visit.open(f"?page={name}")
+        assert visit.page.locator("h1").first.is_visible()
+        assert visit.page.locator("[data-testid=stException]").count() == 0
+        over = visit.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert over <= 0, f"{name} is {over} pixels too wide"
+    visit.close()
+
+
+def test_sorting_by_a_header_is_in_the_url_and_goes_back(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open()
+    ranked = visit.names()
+    assert ranked[:3] == ["llama-twin", "llama-tiny", "last-item-text"]
+    visit.page.locator("th[data-column=speed] button").click()
+    visit.page.wait_for_url("**sort=-users_per_second**")
+    visit.settle()
+    assert visit.names()[0] == "random-items"
+    assert visit.page.locator("th[data-column=speed]").get_attribute("aria-sort") == "descending"
+    visit.page.locator("th[data-column=speed] button").click()
+    visit.page.wait_for_url("**sort=users_per_second**")
+    visit.settle()
+    assert visit.names()[0] == "llama-8b"
+    visit.page.go_back()
+    visit.settle()
+    assert visit.names()[0] == "random-items"
+    visit.close()
+
+
+def test_filtering_and_a_link_that_reproduces_it(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open()
+    search = visit.page.get_by_label("Search")
+    search.fill("llama")
+    search.press("Enter")
+    visit.page.wait_for_url("**q=llama**")
+    visit.page.get_by_text("kept", exact=True).click()
+    visit.page.wait_for_url("**view=seen_kept**")
+    visit.page.get_by_text("@10", exact=True).click()
+    visit.page.wait_for_url("**k=10**")
+    visit.settle()
+    names, query = visit.names(), visit.query()
+    assert sorted(names) == ["llama-8b", "llama-tiny", "llama-twin"]
+    other = Visit(browser, board).open(f"?{query}")
+    assert other.names() == names and other.query() == query
+    assert other.page.locator("th[data-column=ndcg]").inner_text().startswith("nDCG@10")
+    visit.close()
+    other.close()
+
+
+def test_the_menu_keeps_the_choices(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open("?view=seen_kept&k=20")
+    visit.page.locator(".menu").get_by_text("Quality and cost").click()
+    visit.page.wait_for_url("**page=cost**")
+    visit.settle()
+    assert "view=seen_kept" in visit.query() and "k=20" in visit.query()
+    assert "nDCG@20" in visit.page.locator(".sentence").inner_text()
+    visit.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_on_a_point_opens_its_run(browser: Any, board: str, width: int) -> None:
+    visit = Visit(browser, board, width).open("?page=cost")
+    point = visit.page.locator("svg.chart:visible .target a").last  # the topmost, where points are close
+    title = str(point.get_attribute("aria-label")).split(";")[0]
+    point.click()
+    visit.page.wait_for_url("**page=run**")
+    visit.settle()
+    assert title in visit.page.locator("td[data-column=wide]").first.inner_text()
+    visit.close()
+
+
+def test_a_point_shows_its_details_on_hover(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open("?page=cost")
+    tip = visit.page.locator("svg.chart:visible .tip").first
+    assert not tip.is_visible()
+    visit.page.locator("svg.chart:visible .target a").first.hover()
+    tip.wait_for(state="visible")
+    assert "Wall time" in str(tip.text_content())
+    visit.close()
+
+
+def test_older_records_and_a_run_are_one_click_away(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open()
+    visit.page.get_by_text("1 older").click()
+    visit.page.wait_for_url("**older=last-item-text**")
+    visit.settle()
+    assert visit.page.locator("tr.older").count() == 1 and visit.names().count("last-item-text") == 2
+    visit.page.locator("tr.older td[data-column=model] a").first.click()
+    visit.page.wait_for_url("**page=run**")
+    visit.settle()
+    visit.page.get_by_text("with uncommitted changes").wait_for()
+    visit.close()
+
+
+def test_two_selected_runs_are_compared_and_a_user_is_explored(browser: Any, board: str) -> None:
+    visit = Visit(browser, board).open()
+    for row in (0, 2):
+        visit.page.locator("a[data-event=select]").nth(row).click()
+        visit.page.locator("tr.marked").nth(row // 2).wait_for()
+        visit.settle()
+    visit.page.get_by_role("button", name="Compare the selected (2)").click()
+    visit.page.wait_for_url("**page=compare**")
+    visit.settle()
+    assert visit.page.get_by_text("A is better").count() == 3
+    visit.page.locator("a[data-event=user]").first.click()
+    visit.page.wait_for_url("**page=explore**")
+    visit.settle()
+    assert visit.page.get_by_text("✓ bought next").count() >= 1
+    visit.close()
+
+
+def test_uploads_good_and_bad(browser: Any, board: str, sample_split: Split, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.csv"
+    good.write_bytes(json_lines(sample_split, make_rankings(sample_split, skill=0.45)))
+    bad.write_text("user_id,item_id,rank\nnobody,<script>alert(1)</script>,1\n")
+    visit = Visit(browser, board).open("?page=submit")
+    for file, message in ((bad, "The file is refused"), (good, "The file is sound")):
+        with visit.page.expect_response(lambda response: "upload_file" in response.url):
+            visit.page.locator("input[type=file]").first.set_input_files(str(file))
+        visit.page.get_by_text(file.name).first.wait_for()
+        visit.settle()
+        visit.page.get_by_role("button", name="Check and score").click()
+        visit.page.get_by_text(message).wait_for()
+        visit.settle()
+        if file == bad:
+            assert visit.page.get_by_text("users that are not in the data set").count() == 1
+    assert "my-model" in visit.names()
+    assert "genrec-bench submit good.jsonl" in visit.page.locator("[data-testid=stMain]").inner_text()
+    visit.close()
+
+
+def test_hostile_records_do_nothing(browser: Any, hostile: str) -> None:
+    visit = Visit(browser, hostile)
+    for name in PAGES:
+        visit.open(f"?page={name}")
+        assert visit.page.title() == "genrec-bench leaderboard"
+        assert visit.page.locator("[data-testid=stException]").count() == 0
+        assert visit.page.locator("[data-testid=stMain] img[src*=evil]").count() == 0
+        scripts = visit.page.evaluate(
+            "[...document.querySelectorAll('[data-testid=stMain] a')].map(a => a.href)"
+            ".filter(href => href.startsWith('javascript:')).length"
+        )
+        assert scripts == 0
+    visit.open()
+    visit.page.get_by_text(re.compile("Not shown, because")).click()
+    visit.page.get_by_text("schema version 9 is unknown").wait_for()
+    visit.close()
