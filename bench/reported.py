@@ -125,7 +125,9 @@ class ReportedRow(_Part):
 def _all_rows() -> tuple[ReportedRow, ...]:
     import yaml
 
-    return parse_reported(yaml.safe_load((files("bench") / "reported.yaml").read_text(encoding="utf-8")))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
+    text = (files("bench") / "reported.yaml").read_text(encoding="utf-8")
+    return parse_reported(yaml.load(text, Loader=loader))
 
 
 def parse_reported(content: Any) -> tuple[ReportedRow, ...]:

@@ -137,7 +137,7 @@ def _group_differences(
     paths: tuple[str, str], metric: str, view: View, _pair: tuple[StoredRecord, StoredRecord], _split: Split
 ) -> list[GroupDifference]:
     first, second = contenders(*_pair)
-    return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=2000)
+    return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=1000)
 
 
 @st.cache_resource(show_spinner="Reading the data set …", max_entries=4)
