@@ -6,8 +6,6 @@ import streamlit as st
 
 from leaderboard import navigation
 
-_ASSETS = Path(__file__).parent / "assets"
-
-st.set_page_config(page_title="genrec-bench leaderboard", page_icon=str(_ASSETS / "icon.svg"), layout="wide")
-st.html(_ASSETS / "page.css")
+st.set_page_config(page_title="genrec-bench leaderboard", page_icon="📊", layout="wide")
+st.html(Path(__file__).parent / "assets" / "page.css")
 navigation.run()
