@@ -24,7 +24,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import ConfigError
-from genrec.config import GenerateSettings, Preset, settings_digest
+from genrec.config import GenerateSettings, Preset, RetrieveSettings, settings_digest
 
 RECORD = "artefact.json"
 RECIPE = 1
@@ -56,6 +56,8 @@ class Artefact(BaseModel):
     """Wall time of fine-tuning over all attempts; null while unfinished."""
     selected: GenerateSettings | None = None
     """Generation settings chosen on validation."""
+    selected_retrieve: RetrieveSettings | None = None
+    """Retrieval settings chosen with them; null leaves the preset's."""
 
 
 def work_dir(given: Path | None = None) -> Path:
@@ -158,9 +160,10 @@ def find_trained(work: Path, name: str, preset: Preset, *, seed: int, fingerprin
     return None
 
 
-def select(folder: Path, chosen: GenerateSettings) -> None:
-    """Keep the generation settings that won on validation; later runs pick them up."""
-    write(folder, read_finished(folder).model_copy(update={"selected": chosen}))
+def select(folder: Path, chosen: GenerateSettings, retrieve: RetrieveSettings | None = None) -> None:
+    """Keep the settings that won on validation; later runs pick them up."""
+    won = {"selected": chosen, "selected_retrieve": retrieve}
+    write(folder, read_finished(folder).model_copy(update=won))
 
 
 @contextmanager

@@ -1,0 +1,201 @@
+"""Which strategy generates best: each is tried on the validation users, and the choice is kept.
+
+Only the validation examples are asked; test users are not in the data that this module is given.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import ConfigError, unknown_name
+from bench.measure import Meter
+from bench.metrics import mean_quality, target_ranks, view_of
+from bench.progress import report
+from bench.records import VIEWS, View
+from bench.schema import TrainingData
+from genrec import artefact
+from genrec.availability import check_available
+from genrec.bm25 import BM25Index
+from genrec.config import GenerateSettings, Preset, RetrieveSettings
+from genrec.finetune import finetune
+from genrec.generate import TextGenerator, generation_key
+from genrec.health import generation_health
+from genrec.retrieve import retrieve
+from genrec.serialize import item_texts, prompts
+
+RECORD = "selection.json"
+DEFAULT_STRATEGIES = "beam,sample:0.5,sample:0.2,sample:0.1,calrec,constrained"
+DEPTH = 50
+_DRAWN = ("sample", "calrec")
+_STRATEGIES = ("beam", "constrained", *_DRAWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A strategy to try, with the settings it stands for."""
+
+    name: str
+    generate: GenerateSettings
+    retrieve: RetrieveSettings
+
+
+def parse_candidates(names: str, preset: Preset) -> list[Candidate]:
+    """Read 'beam,sample:0.2,calrec'; a number is the temperature, all else comes from the preset.
+
+    `calrec` ranks by its own list rule. Raises ConfigError for what is not a strategy.
+    """
+    candidates = [_candidate(name.strip(), preset) for name in names.split(",") if name.strip()]
+    if not candidates:
+        raise ConfigError(f"--strategies names no strategy; for example {DEFAULT_STRATEGIES}")
+    return list({candidate.name: candidate for candidate in candidates}.values())
+
+
+def _candidate(name: str, preset: Preset) -> Candidate:
+    strategy, colon, temperature = name.partition(":")
+    if strategy not in _STRATEGIES:
+        raise unknown_name("strategy", strategy, _STRATEGIES)
+    chosen: dict[str, Any] = {"strategy": strategy}
+    if colon:
+        if strategy not in _DRAWN:
+            raise ConfigError(f"strategy '{name}': {strategy} draws nothing and takes no temperature")
+        try:
+            chosen["temperature"] = float(temperature)
+        except ValueError:
+            chosen["temperature"] = 0.0
+        if not 0 < chosen["temperature"] < float("inf"):
+            raise ConfigError(f"strategy '{name}': a temperature is a number above 0, as in {strategy}:0.2")
+    rule = {"list_rule": "calrec"} if strategy == "calrec" else {}
+    return Candidate(
+        name=name,
+        generate=preset.generate.model_copy(update=chosen),
+        retrieve=preset.retrieve.model_copy(update=rule),
+    )
+
+
+class Trial:
+    """A finished model and the validation users it is asked about."""
+
+    def __init__(self, folder: Path, data: TrainingData) -> None:
+        """Load the model of `folder`; refuse one that was fine-tuned on other data."""
+        self.folder = folder
+        self.artefact = artefact.read_finished(folder, fingerprint=data.fingerprint)
+        self._examples = data.validation
+        self._texts = item_texts(data.catalogue, self.artefact.settings.item_format)
+        self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings.item_format)
+        self._index = BM25Index.build(self._texts)
+        self._model, self._tokenizer = artefact.load_model(folder)
+
+    def run(self, candidate: Candidate) -> dict[str, Any]:
+        """Generate, retrieve and score; a row of the table, JSON-able.
+
+        Texts that an earlier trial wrote are read, and their seconds counted.
+        """
+        key = generation_key(
+            candidate.generate,
+            seed=self.artefact.seed,
+            model=self.folder.name,
+            fingerprint=self.artefact.fingerprint,
+        )
+        generator = TextGenerator(
+            self._model,
+            self._tokenizer,
+            candidate.generate,
+            seed=self.artefact.seed,
+            catalogue_texts=self._texts,
+        )
+        with Meter() as meter, meter.stage("generate"):
+            generated = generator.generate(self._prompts, store=self.folder / "generations", key=key)
+        start = time.perf_counter()
+        retrieved = retrieve(generated, self._index, self._texts, candidate.retrieve, DEPTH)
+        wall_seconds = generated.seconds + time.perf_counter() - start
+        peak = meter.peak_vram_bytes
+        return {
+            "strategy": candidate.name,
+            **{view: self._quality(retrieved.rankings, view) for view in VIEWS},
+            "wall_seconds": round(wall_seconds, 3),
+            "users_per_second": round(len(self._examples) / wall_seconds, 3),
+            "peak_vram_bytes": peak.model_dump() if peak and not generated.carried_seconds else None,
+            "generation_health": generation_health(generated, retrieved, self._texts),
+            "generate": candidate.generate.model_dump(mode="json"),
+            "retrieve": candidate.retrieve.model_dump(mode="json"),
+        }
+
+    def _quality(self, rankings: Any, view: View) -> dict[str, float]:
+        seen = view_of(rankings, self._examples.histories, view)
+        return mean_quality(target_ranks(seen, self._examples.targets), (5,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The table of a selection, and where it is kept."""
+
+    rows: list[dict[str, Any]]
+    chosen: str
+    path: Path
+
+
+def select_strategy(
+    data: TrainingData,
+    preset: Preset,
+    name: str,
+    candidates: Sequence[Candidate],
+    *,
+    seed: int,
+    work: Path,
+    metric: str = "ndcg@5",
+    view: View = "seen_removed",
+) -> Selection:
+    """Try the candidates on the validation users and keep the best with the model.
+
+    The model is fine-tuned first if it is not there yet. Of equal candidates the first is kept.
+    Raises Unavailable where the model cannot run.
+    """
+    trained = artefact.find_trained(work, name, preset, seed=seed, fingerprint=data.fingerprint)
+    check_available(preset, name, finetuned=trained is not None)
+    folder = finetune(data, preset, name, seed=seed, work=work).folder
+    trial = Trial(folder, data)
+    rows = []
+    for number, candidate in enumerate(candidates):
+        report(f"strategy {candidate.name}", number, len(candidates))
+        rows.append(_with_known_peak(trial.run(candidate), folder))
+    best = max(rows, key=lambda row: float(row[view][metric]))
+    table = {
+        "schema_version": 1,
+        "dataset": data.dataset,
+        "fingerprint": data.fingerprint,
+        "validation_users": len(data.validation),
+        "chosen": best["strategy"],
+        "by": {"metric": metric, "view": view},
+        "rows": rows,
+    }
+    artefact.write_text(folder / RECORD, json.dumps(table, indent=1, allow_nan=False))
+    artefact.select(
+        folder,
+        GenerateSettings.model_validate(best["generate"]),
+        RetrieveSettings.model_validate(best["retrieve"]),
+    )
+    return Selection(rows=rows, chosen=best["strategy"], path=folder / RECORD)
+
+
+def _with_known_peak(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Where texts were read and not written, take the memory peak from the table that was kept before."""
+    if row["peak_vram_bytes"] is not None:
+        return row
+    for old in read_rows(folder):
+        if old.get("generate") == row["generate"]:
+            return row | {"peak_vram_bytes": old.get("peak_vram_bytes")}
+    return row
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """Give the rows of the table kept in a model's folder; none if there is no readable one."""
+    try:
+        rows: list[dict[str, Any]] = json.loads((folder / RECORD).read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return rows
