@@ -162,8 +162,33 @@ def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
     try:
         if path.stat().st_size > MAX_RECORD_BYTES:
             raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB, which no record is")
-        body = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"not readable as JSON: {error}") from None
+    record = _parse_fast(text) or _parse(text)
+    if results_dir is not None and path != record_path(record, results_dir):
+        raise RecordError(
+            f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"
+        )
+    return StoredRecord(record=record, path=path, invalid=_invalidation(path))
+
+
+def _parse_fast(text: bytes) -> Record | None:
+    """Parse and validate in one step, twice as fast; None for all that needs a closer look."""
+    if b"NaN" in text or b"Infinity" in text:
+        return None
+    try:
+        record = Record.model_validate_json(text)
+    except ValidationError:
+        return None
+    return record if "schema_version" in record.model_fields_set else None
+
+
+def _parse(text: bytes) -> Record:
+    """Parse and validate step by step, so that what is wrong can be said."""
+    try:
+        body = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"not readable as JSON: {error}") from None
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
@@ -171,16 +196,11 @@ def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
             f"schema version {version!r} is unknown; this genrec-bench reads version {SCHEMA_VERSION}"
         )
     try:
-        record = Record.model_validate(body)
+        return Record.model_validate(body)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RecordError(f"not a valid record: {where}: {first['msg']}") from None
-    if results_dir is not None and path != record_path(record, results_dir):
-        raise RecordError(
-            f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"
-        )
-    return StoredRecord(record=record, path=path, invalid=_invalidation(path))
 
 
 def find_record(results_dir: Path, record_id: str) -> StoredRecord:
