@@ -16,6 +16,7 @@ from bench import store
 from bench.cli import build_app
 from bench.errors import BenchError
 from bench.schema import Split
+from genrec.availability import UNSLOTH_PYTHON
 from genrec.config import load_preset
 from genrec.gpu_report import finetuning, steps
 from genrec.gpu_report.parts import PARTS
@@ -40,6 +41,12 @@ def make_setting(split: Split, folder: Path) -> Setting:
         scale=TINY,
         sizes=("1b",),
     )
+
+
+@pytest.fixture(autouse=True)
+def without_unsloth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of backend unsloth are minutes of import each; its own test file runs it."""
+    monkeypatch.delenv(UNSLOTH_PYTHON, raising=False)
 
 
 @pytest.fixture

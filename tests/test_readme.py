@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -56,9 +56,9 @@ def test_every_command_of_ours_exists_and_takes_its_options() -> None:
     ours = [words[1:] for words in commands() if words[0].endswith("genrec-bench")]
     assert len(ours) >= 8
     for words in ours:
-        command: click.Command = root
+        command: Any = root
         rest = list(words)
-        while isinstance(command, click.Group):
+        while hasattr(command, "commands"):
             name = rest.pop(0) if rest and not rest[0].startswith("-") else None
             if name is None:
                 break

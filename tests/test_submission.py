@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import multiprocessing
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -600,12 +601,12 @@ def test_a_kill_before_the_record_is_whole_leaves_no_record(
     app: typer.Typer, named: Named, tmp_path: Path
 ) -> None:
     path = write_text(tmp_path, "lists.csv", named)
-    process = multiprocessing.get_context("spawn").Process(
-        target=_submit_and_die, args=(path, tmp_path / "results")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_submission as t; from pathlib import Path; "
     )
-    process.start()
-    process.join()
-    assert process.exitcode == 9
+    code += "t._submit_and_die(*map(Path, sys.argv[2:]))"
+    words = [sys.executable, "-c", code, Path(__file__).parent, path, tmp_path / "results"]
+    assert subprocess.run(words, check=False).returncode == 9
     loaded = load_records(tmp_path / "results")
     assert loaded.records == [] and loaded.problems == []
     assert submit(app, path, tmp_path / "results").exit_code == 0
