@@ -9,9 +9,9 @@ stands in them), for generative runs `.texts.parquet`, and, if the record was wi
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
@@ -20,6 +20,10 @@ NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 Kind = Literal["baseline", "generative", "sequential", "hybrid", "cost-only"]
 View = Literal["seen_kept", "seen_removed"]
 VIEWS: tuple[View, View] = ("seen_kept", "seen_removed")
+Amount = Annotated[float, Field(ge=0, le=1e18)]
+"""Seconds, joules, rates: nothing negative, nothing that no run takes."""
+Bytes = Annotated[int, Field(ge=0, le=10**18)]
+Score = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class _Part(BaseModel):
@@ -32,7 +36,7 @@ class DatasetInfo(_Part):
     name: str = Field(pattern=NAME_PATTERN, description="Name in the registry of data sets.")
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the canonical content.")
     ties: str = Field(pattern=r"^(file|shuffled:\d{1,10})$", description="Order of same-day purchases.")
-    split: str = Field(description="Name of the split, 'leave-one-out'.")
+    split: str = Field(pattern=NAME_PATTERN, description="Name of the split, 'leave-one-out'.")
     users: int = Field(ge=0, description="Test users.")
     items: int = Field(ge=0, description="Items in the catalogue, all of them ranked.")
     interactions: int = Field(ge=0, description="Purchases after untitled items are dropped.")
@@ -52,9 +56,9 @@ class ModelInfo(_Part):
 class Estimate(_Part):
     """A mean over users with its 95 % percentile bootstrap interval."""
 
-    value: float | None = Field(description="Mean over all users; null if nothing was measured.")
-    low: float | None = Field(default=None, description="2.5th percentile, null where no interval applies.")
-    high: float | None = Field(default=None, description="97.5th percentile.")
+    value: Score | None = Field(description="Mean over all users; null if nothing was measured.")
+    low: Score | None = Field(default=None, description="2.5th percentile, null where no interval applies.")
+    high: Score | None = Field(default=None, description="97.5th percentile.")
 
 
 class Slice(_Part):
@@ -74,41 +78,53 @@ class Metrics(_Part):
         description="View -> slice (history_length, target_popularity, same_day, shared_title) -> groups."
     )
 
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> Metrics:
+        """Refuse a recall, nDCG or MRR above 1: such a record would lead every board."""
+        for view in (self.seen_kept, self.seen_removed):
+            for name, found in view.items():
+                if (
+                    name.startswith(("recall@", "ndcg@", "mrr@"))
+                    and max(found.value or 0, found.high or 0) > 1
+                ):
+                    raise ValueError(f"{name} is above 1")
+        return self
+
 
 class Latency(_Part):
     """One user's request on its own, milliseconds, over a sample of users."""
 
-    p50: float
-    p95: float
+    p50: Amount
+    p95: Amount
     users: int = Field(ge=1, description="Size of the sample.")
 
 
 class PeakVram(_Part):
     """Peak device memory in bytes, three ways."""
 
-    allocated: int | None = Field(default=None, description="Held by tensors (torch).")
-    reserved: int | None = Field(default=None, description="Held by torch's allocator.")
-    process: int | None = Field(default=None, description="Held by the process, as the driver counts.")
+    allocated: Bytes | None = Field(default=None, description="Held by tensors (torch).")
+    reserved: Bytes | None = Field(default=None, description="Held by torch's allocator.")
+    process: Bytes | None = Field(default=None, description="Held by the process, as the driver counts.")
 
 
 class MemorySample(_Part):
     """Memory at one moment."""
 
-    seconds: float = Field(description="Since the start of the run.")
+    seconds: Amount = Field(description="Since the start of the run.")
     stage: str
-    rss_bytes: int
-    vram_bytes: int | None = Field(default=None, description="Process-wide, or null without a GPU.")
+    rss_bytes: Bytes
+    vram_bytes: Bytes | None = Field(default=None, description="Process-wide, or null without a GPU.")
 
 
 class Cost(_Part):
     """What the run took. A figure that could not be measured is null, never 0."""
 
-    wall_seconds: dict[str, float] = Field(description="By stage: load, fit, recommend, score.")
-    users_per_second: float | None = Field(description="Test users / recommend seconds.")
+    wall_seconds: dict[str, Amount] = Field(description="By stage: load, fit, recommend, score.")
+    users_per_second: Amount | None = Field(description="Test users / recommend seconds.")
     latency_ms: Latency | None = None
-    peak_rss_bytes: int | None = None
+    peak_rss_bytes: Bytes | None = None
     peak_vram_bytes: PeakVram | None = None
-    energy_joules: float | None = Field(default=None, description="GPU energy over fit and recommend.")
+    energy_joules: Amount | None = Field(default=None, description="GPU energy over fit and recommend.")
     memory_timeline: list[MemorySample] = Field(default_factory=list)
     source: Literal["measured", "declared"] = Field(
         default="measured", description="Measured by the harness, or declared by the submitter."

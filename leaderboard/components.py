@@ -20,7 +20,7 @@ def clickable(html: str, *, key: str) -> Event | None:
     """Show trusted HTML; give the event of a click that has just happened, else None."""
     digest = hashlib.sha256(html.encode()).hexdigest()
     result = _component()(data={"html": html, "digest": digest}, key=key, on_event_change=lambda: None)
-    event = result.event
+    event = result.get("event")
     if not isinstance(event, dict) or not isinstance(event.get("value"), str):
         return None
     return Event(name=str(event.get("name")), value=event["value"])

@@ -70,6 +70,8 @@ def seconds(value: float | None) -> str:
         minutes, rest = divmod(round(value), 60)
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours = value / 3600
+    if hours >= 1e6:
+        return f"{hours:.1e} h"
     return f"{hours:,.0f} h" if hours >= 100 else f"{hours:.1f} h"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,7 @@ SLICE_NAMES = {
     "same_day": "Target bought on the day of the purchase before",
     "shared_title": "Target shares its title with another item",
 }
-_MAX_POINTS = 5_000
+_MAX_POINTS, _MAX_ROWS = 5_000, 200
 _FINETUNING_MEMORY = {
     "rss_bytes": "RAM",
     "vram_allocated_bytes": "VRAM allocated",
@@ -57,7 +58,7 @@ def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
     groups = record.metrics.slices.get(view, {}) if record.metrics else {}
     rows = []
     for kind, members in groups.items():
-        for member in members:
+        for member in members[:_MAX_ROWS]:
             found = member.metrics.get(metric)
             rows.append(
                 {
@@ -137,7 +138,7 @@ def loss_frame(record: Record) -> pd.DataFrame:
 def health_rows(record: Record) -> list[tuple[str, str]]:
     """Give the generation health that a model reported, as names and values for people."""
     health = record.details.get("generation_health")
-    return list(_flat(health)) if isinstance(health, Mapping) else []
+    return list(islice(_flat(health), _MAX_ROWS)) if isinstance(health, Mapping) else []
 
 
 def is_number(value: Any) -> bool:
@@ -145,15 +146,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in mapping.items():
-        label = f"{prefix}{str(name).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{label}: ")
-        elif is_number(value):
+        label = str(name)[:80].replace("_", " ")
+        if is_number(value):
             yield label, f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
         else:
-            yield label, str(value)[:200]
+            yield label, "–" if value is None else str(value)[:200]
 
 
 def cutoffs(record: Record) -> list[int]:

@@ -251,6 +251,12 @@ def write_hostile(folder: Path, split: Split) -> Mapping[str, Path]:
         "dots-as-id": {**body, "model": {**body["model"], "name": ".."}},
         "script-as-id": {**body, "model": {**body["model"], "name": script}},
         "elsewhere": {**body, "model": {**body["model"], "name": "another"}},
+        "split-as-markdown": {
+            **body,
+            "dataset": {**body["dataset"], "split": "![](http://evil.example/p.png)"},
+        },
+        "above-one": {**body, "metrics": {**body["metrics"], "seen_kept": {"recall@5": {"value": 7.5}}}},
+        "negative-cost": {**body, "cost": {**body["cost"], "wall_seconds": {"fit": -1.0}}},
     }
     paths = {name: _put(home / "hostile" / f"{name}.json", json.dumps(b)) for name, b in bodies.items()}
     text = good.read_text()

@@ -106,10 +106,21 @@ def test_hostile_records_are_listed_and_nothing_of_them_is_markup(open_app: Open
         )
         assert "evil.example" not in shown and "<script" not in shown
     app = open_app("hostile")
-    assert app.expander[0].label == "Not shown, because … (9)"
+    assert app.expander[0].label == "Not shown, because … (12)"
     problems = html_of(app, "problems")
-    for name in ("version", "path-as-id", "nan", "truncated", "empty", "huge", "elsewhere", "script-as-id"):
+    for name in (
+        "version",
+        "path-as-id",
+        "nan",
+        "truncated",
+        "empty",
+        "huge",
+        "elsewhere",
+        "script-as-id",
+        "above-one",
+    ):
         assert f"{name}.json" in problems
+    assert "recall@5 is above 1" in problems and "negative-cost.json" in problems
     assert "schema version 9 is unknown" in problems and "larger than" in problems
 
 

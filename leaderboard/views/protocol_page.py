@@ -56,7 +56,7 @@ def _show_reproduction() -> None:
         st.error("The reproduction report cannot be read:")
         st.text(report)
     elif report is not None:
-        _show_report(report)
+        _show_report(dataset, report)
 
 
 def _report_of(dataset: str) -> Reproduction | str | None:
@@ -66,14 +66,14 @@ def _report_of(dataset: str) -> Reproduction | str | None:
         return str(error)
 
 
-def _show_report(report: Reproduction) -> None:
+def _show_report(dataset: str, report: Reproduction) -> None:
     compared = [row for row in report.rows if row.agrees is not None]
     agreeing = sum(bool(row.agrees) for row in compared)
     st.caption(
-        f"{common.dataset_title(report.dataset)}, fingerprint {report.fingerprint[:12]}, run on "
-        f"{report.created:%Y-%m-%d} at commit {report.commit[:8]}. {agreeing} of {len(compared)} published "
-        "figures come out to the last printed digit; the column Why explains the others."
+        f"{common.dataset_title(dataset)}, run on {report.created:%Y-%m-%d}. {agreeing} of {len(compared)} "
+        "published figures come out to the last printed digit; the column Why explains the others."
     )
+    st.text(f"Fingerprint {report.fingerprint[:12]}, commit {report.commit[:8]}")
     rows, shown = [], ""
     for row in report.rows:
         rows.append(Row(cells=_cells(row, repeat=row.what == shown)))
