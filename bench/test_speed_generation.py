@@ -7,7 +7,6 @@ prompts at a time in the data set's order, and the caches cleared after each bat
 
 from __future__ import annotations
 
-import gc
 import importlib
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ FITTED_TEXTS = 1000
 
 def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -> None:
     """Write the texts of the same users both ways; each user must get the same five."""
-    torch = pytest.importorskip("torch", reason="needs torch: pip install 'genrec-bench[llm]'")
+    pytest.importorskip("torch", reason="needs torch: pip install 'genrec-bench[llm]'")
     pytest.importorskip("transformers", reason="needs transformers: pip install 'genrec-bench[llm]'")
     session = request.config.stash[SESSION_KEY]
     split, _ = session.loaded
@@ -44,9 +43,10 @@ def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -
     generator.generate(prompts[:8])  # the first call sets things up
     made = benchmark.pedantic(generator.generate, args=(prompts,), rounds=1, iterations=1)
     our_seconds = benchmark.stats.stats.median
-    _plain_loop(torch, model, tokenizer, prompts[:8])
+    published_loop = importlib.import_module("genrec.gpu_report.published_loop").published_loop
+    published_loop(model, tokenizer, prompts[:8], settings)
     start = time.perf_counter()
-    plain = _plain_loop(torch, model, tokenizer, prompts)
+    plain = published_loop(model, tokenizer, prompts, settings)
     plain_seconds = time.perf_counter() - start
     for user, expected in enumerate(plain):
         assert sorted(made.texts[made.indptr[user] : made.indptr[user + 1]]) == sorted(expected)
@@ -62,33 +62,6 @@ def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -
     session.speeds.append(("generation, 5 beams", info))
 
 
-def _plain_loop(torch: Any, model: Any, tokenizer: Any, prompts: Sequence[str]) -> list[list[str]]:
-    written: list[list[str]] = []
-    for start in range(0, len(prompts), 8):
-        inputs = tokenizer(
-            list(prompts[start : start + 8]),
-            return_tensors="pt",
-            padding=True,
-            truncation=True,
-            max_length=LONGEST - NEW_TOKENS,
-            return_token_type_ids=False,
-        ).to(model.device)
-        with torch.no_grad():
-            made = model.generate(
-                **inputs,
-                num_beams=BEAMS,
-                num_return_sequences=BEAMS,
-                max_new_tokens=NEW_TOKENS,
-                do_sample=False,
-            )
-        decoded = tokenizer.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        written.extend(decoded[place : place + BEAMS] for place in range(0, len(decoded), BEAMS))
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return written
-
-
 def _small_model(texts: Sequence[str], prompt: str) -> tuple[Any, Any]:
     """Make a LLaMA of 0.8 million weights whose texts end where titles end, without training it.
 
@@ -97,7 +70,6 @@ def _small_model(texts: Sequence[str], prompt: str) -> tuple[Any, Any]:
     """
     torch, transformers = importlib.import_module("torch"), importlib.import_module("transformers")
     tokenizer = importlib.import_module("genrec.tokenizer").train_tokenizer([*texts, prompt], 2048)
-    tokenizer.padding_side = tokenizer.truncation_side = "left"
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=96,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import torch
 import writers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import LlamaConfig
 
 from bench.errors import BenchError, ConfigError
 from genrec.config import GenerateSettings
-from genrec.decoding.batches import plan
+from genrec.decoding.attention import grouped_sdpa
+from genrec.decoding.batches import CPU_BUDGET, bytes_per_token, plan, token_budget
 from genrec.decoding.sample import SampleRules, draw
 from genrec.generate import GeneratedTexts, generate
 
@@ -246,6 +249,24 @@ def test_batches_hold_every_prompt_once_within_the_budget(lengths: list[int], ro
     assert flat == sorted(flat, reverse=True)
 
 
+def test_the_batch_of_a_gpu_fits_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = LlamaConfig(
+        hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
+        num_key_value_heads=8, vocab_size=128256,
+    )  # fmt: skip
+    model = SimpleNamespace(config=shape, dtype=torch.bfloat16, device=torch.device("cuda"))
+    need = bytes_per_token(model, longest=1024, steps=50)
+    # Keys and values of 16 layers with 8 heads of 64 numbers of 2 bytes are in it, and are not all of it.
+    assert 2 * 16 * 8 * 64 * 2 < need < 10 * 2 * 16 * 8 * 64 * 2
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 * 2**30, 24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 3 * 2**30)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2**30)
+    budget = token_budget(model, longest=1024, steps=50)
+    assert 0.79 * 12 * 2**30 < budget * need <= 0.8 * 12 * 2**30
+    model.device = torch.device("cpu")
+    assert token_budget(model, longest=1024, steps=50) == CPU_BUDGET
+
+
 def test_no_prompts_give_no_texts() -> None:
     made = write(writers.llama(len(TOKENIZER)), [])
     assert len(made) == 0 and made.texts == () and made.seconds == 0
@@ -274,11 +295,56 @@ def test_settings_that_the_model_cannot_follow_are_refused() -> None:
         generate(model, TOKENIZER, ["a"], choose(strategy="constrained"), seed=0)
 
 
-def test_models_that_look_back_over_a_window_are_refused() -> None:
-    model = writers.llama(len(TOKENIZER))
-    model.config.layer_types = ["full_attention", "sliding_attention"]
-    with pytest.raises(ConfigError, match="sliding_attention"):
-        write(model, ["a"])
+@pytest.mark.parametrize("family", ["Qwen3Config", "GPT2Config", "Gemma3TextConfig", "MistralConfig"])
+def test_other_families_give_what_hugging_face_gives(family: str) -> None:
+    model = of_family(family, sliding_window=240)
+    prompts = writers.prompts(8, seed=1)
+    plain = writers.plain_beam_search(model, TOKENIZER, prompts, beams=4, new_tokens=12)
+    assert [sorted(texts) for texts in texts_of(write(model, prompts))] == [
+        sorted(text for text, _ in pairs) for pairs in plain
+    ]
+
+
+@pytest.mark.parametrize(
+    ("family", "sliding_window", "message"),
+    [
+        ("MistralConfig", 64, "looks back over 64 positions"),
+        ("Gemma3TextConfig", 64, "looks back over 64 positions"),
+        ("Gemma2Config", 512, "cannot be replaced"),  # it bends its scores before the softmax
+        ("MambaConfig", 512, "linear_attention"),
+    ],
+)
+def test_models_whose_attention_is_not_plain_are_refused(
+    family: str, sliding_window: int, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        write(of_family(family, sliding_window=sliding_window), writers.prompts(1))
+
+
+def test_attention_refuses_what_it_would_leave_out() -> None:
+    vectors = torch.zeros(1, 2, 3, 4)
+    with pytest.raises(ConfigError, match="softcap"):
+        grouped_sdpa(torch.nn.Identity(), vectors, vectors, vectors, None, softcap=50.0)
+
+
+def of_family(name: str, *, sliding_window: int) -> Any:
+    import transformers
+
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "vocab_size": len(TOKENIZER),
+    }
+    ids = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    own = {"intermediate_size": 48, "num_key_value_heads": 2, "head_dim": 8, "sliding_window": sliding_window}
+    if name in ("GPT2Config", "MambaConfig"):
+        own = {}
+    window = {"max_position_embeddings": 256}
+    config = getattr(transformers, name)(**sizes, **ids, **window, **own, initializer_range=0.3)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return transformers.AutoModelForCausalLM.from_config(config).eval().float()
 
 
 def test_generation_leaves_the_model_as_it_was_and_never_imports_unsloth(

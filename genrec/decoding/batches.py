@@ -58,8 +58,10 @@ def bytes_per_token(model: Any, *, longest: int, steps: int) -> int:
     wide = model.dtype.itemsize
     heads = config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    cache = 2 * config.num_hidden_layers * config.num_key_value_heads * head_size * wide
-    activations = (8 * config.hidden_size + 3 * config.intermediate_size) * wide
+    kv_heads = getattr(config, "num_key_value_heads", None) or heads
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    cache = 2 * config.num_hidden_layers * kv_heads * head_size * wide
+    activations = (8 * config.hidden_size + 3 * inner) * wide
     mask = longest * (1 + wide)
     logits = 3 * 4 * config.vocab_size // steps
     return int(cache + activations + mask + logits)

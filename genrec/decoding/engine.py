@@ -81,7 +81,7 @@ class Engine:
         """
         rows = encode(self._tokenizer, prompts, self._prompt_room)
         room = self._branches * self._steps
-        with torch.inference_mode(), decoding_attention(self._model):
+        with torch.inference_mode(), decoding_attention(self._model, self._settings.max_seq_length):
             for prefix, members in self._groups(rows):
                 lengths = np.array([len(rows[member]) for member in members], dtype=np.int64)
                 for part in plan(lengths, room, self.token_budget):
