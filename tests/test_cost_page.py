@@ -45,7 +45,7 @@ def test_a_cpu_row_and_what_no_gpu_has_measured(sample_split: Split, tmp_path: P
     text = page(tmp_path)
     (row,) = [line for line in text.splitlines() if "`llama-tiny`" in line]
     # 360 s of fit and 1,440 s of recommend: half an hour, a fifth of it fitting
-    assert row == "| `llama-tiny` | sample | CPU, 2 cores | 0.5 | - | 0.6944 | fit 20%, recommend 80% |"
+    assert row == "| `llama-tiny` | sample | CPU, 2 cores | 30.0 min | - | 0.694 | fit 20%, recommend 80% |"
     assert "Not measured on a GPU yet: `llama-60m`, `llama-1b`, `llama-3b`, `llama-8b`." in text
     assert "`genrec-bench gpu-report`" in text and "\\*" not in text
 
@@ -58,7 +58,7 @@ def test_gpu_rows_come_first_and_estimates_are_marked(sample_split: Split, tmp_p
     text = page(tmp_path)
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["llama-60m", "llama-1b-cost", "last-item-text"]
-    assert "| NVIDIA H200 | 5 | 7.0 |" in rows[0] and "fit 60%, recommend 40%" in rows[0]
+    assert "| NVIDIA H200 | 5.0 h | 7.0 |" in rows[0] and "fit 60%, recommend 40%" in rows[0]
     assert "| NVIDIA H200 | 4 \\* | 7.0 |" in rows[1] and "fit 75%, recommend 25%" in rows[1]
     assert "computed from the speeds measured on random weights" in text
     assert "Not measured on a GPU yet: `llama-3b`, `llama-8b`." in text
