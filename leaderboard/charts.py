@@ -146,4 +146,4 @@ def difference_chart(frame: pd.DataFrame, title: str) -> Any:
         shape=shape,
         tooltip=["label:N", alt.Tooltip("value:Q", format="+.4f"), "verdict:N"],
     )
-    return (zero + rules + dots).properties(height=34 * len(order) + 95)
+    return (zero + rules + dots).properties(height=34 * len(order) + 125)

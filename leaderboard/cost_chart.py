@@ -55,8 +55,13 @@ class _Frame:
         self._low = math.log10(min(costs)) - padding
         self._high = math.log10(max(costs)) + padding + (0.12 if width > 500 else 0.25)
         self.quality_top = 1.08 * max((max(p.quality, p.high) for p in points), default=1.0) or 1.0
-        self.ticks = [t for t in axis.ticks if self._low <= math.log10(t) <= self._high]
+        self.ticks = self._inside(axis.ticks)
+        if len(self.ticks) < 3:
+            self.ticks = self._inside([tick * step for tick in axis.ticks for step in (1, 2, 5)])
         self.ticks = self.ticks[:: max(1, math.ceil(len(self.ticks) * 90 / (self.right - self.left)))]
+
+    def _inside(self, ticks: Sequence[float]) -> list[float]:
+        return sorted({tick for tick in ticks if self._low <= math.log10(tick) <= self._high})
 
     def x(self, cost: float) -> float:
         share = (math.log10(cost) - self._low) / (self._high - self._low)

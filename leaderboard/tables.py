@@ -115,7 +115,8 @@ def filter_rows(
 ) -> pd.DataFrame:
     """Keep the rows of these kinds and machines (none given: all) whose text holds every word.
 
-    `fits` keeps runs whose peak VRAM is at most 24 GiB; a run without a GPU needs none.
+    `fits` keeps runs whose peak VRAM is at most 24 GiB; a run measured without a GPU needs none, and
+    one whose VRAM is not known is left out.
     """
     if frame.empty:
         return frame
@@ -125,7 +126,8 @@ def filter_rows(
     if hardware:
         keep &= frame["hardware"].isin(list(hardware))
     if fits:
-        keep &= ~(frame["peak_vram_bytes"] > FITS_BYTES) & (frame["hardware"] != "declared")
+        needs_none = frame["peak_vram_bytes"].isna() & ~frame["gpu"] & ~frame["declared"]
+        keep &= (frame["peak_vram_bytes"] <= FITS_BYTES) | needs_none
     haystack = frame[["name", "model", "authors", "hardware", "kind"]].agg(" ".join, axis=1).str.lower()
     for word in text.lower().split():
         keep &= haystack.str.contains(word, regex=False)
@@ -215,7 +217,8 @@ def model_size(record: Record) -> float:
 def hardware(record: Record) -> str:
     """Name the machine of a run."""
     if record.cost.source == "declared":
-        return "declared"
+        stated = record.card.get("hardware")
+        return stated[:60] if isinstance(stated, str) and stated else "not stated"
     environment = record.environment
     return environment.gpu or (f"CPU, {environment.cores} cores" if environment.cores else "CPU")
 
@@ -238,6 +241,7 @@ def _identity(record: Record) -> dict[str, object]:
         "declared": record.cost.source == "declared",
         "flags": [audit for audit in record.audits if audit.verdict in ("flag", "fail")],
         "hardware": hardware(record),
+        "gpu": record.environment.gpu is not None,
         "date": record.created.date().isoformat(),
         "commit": record.environment.commit[:8],
         "dirty": bool(record.environment.dirty),

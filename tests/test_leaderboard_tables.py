@@ -18,6 +18,7 @@ from record_factory import (
     GENERATION_DETAILS,
     START,
     cpu_cost,
+    gpu_cost,
     make_generations,
     make_rankings,
     write_board,
@@ -111,18 +112,24 @@ def test_standings_are_put_beside_their_rows(board: dict[str, StoredRecord]) -> 
 
 
 def test_filters(board: dict[str, StoredRecord]) -> None:
-    big = Cost(wall_seconds={}, users_per_second=None, peak_vram_bytes=PeakVram(reserved=30 * GB))
-    declared = cpu_cost(1.0).model_copy(update={"source": "declared"})
-    frame = frame_of(list(board.values()))
+    base = board["llama-tiny"].record
+    nothing_known = Cost(wall_seconds={}, users_per_second=None)
+    costs = {
+        "big": nothing_known.model_copy(update={"peak_vram_bytes": PeakVram(reserved=30 * GB)}),
+        "unknown": nothing_known,
+        "declared": cpu_cost(1.0).model_copy(update={"source": "declared"}),
+        "declared-small": gpu_cost(1.0).model_copy(update={"source": "declared"}),
+    }
     extra = [
-        SimpleNamespace(id=name, record=board["llama-tiny"].record.model_copy(update={"cost": cost}))
-        for name, cost in (("big", big), ("declared", declared))
+        SimpleNamespace(id=name, record=base.model_copy(update={"cost": cost}))
+        for name, cost in costs.items()
     ]
+    frame = frame_of(list(board.values()))
     frame = pd.concat([frame, frame_of(extra)], ignore_index=True)  # type: ignore[arg-type]
     assert set(tables.filter_rows(frame, kinds=["baseline"])["kind"]) == {"baseline"}
     fitting = set(tables.filter_rows(frame, fits=True)["id"])
     assert board["llama-tiny"].id in fitting and board["random-items"].id in fitting
-    assert not fitting & {"big", "declared"}
+    assert fitting & set(costs) == {"declared-small"}
     assert set(tables.filter_rows(frame, hardware=["CPU, 2 cores"])["hardware"]) == {"CPU, 2 cores"}
     assert set(tables.filter_rows(frame, text="SCRATCH h200")["name"]) == {"llama-tiny"}
     assert tables.filter_rows(frame, text="nothing-like-it").empty

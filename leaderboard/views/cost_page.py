@@ -25,26 +25,19 @@ def render() -> None:
         if chosen is not None:
             view, cutoff = common.choose_view(), common.choose_cutoff()
             metric = common.choose_metric("Quality")
-            titles = {name: entry.label for name, entry in AXES.items()}
-            axis: str = st.selectbox(
-                "Cost",
-                format_func=titles.__getitem__,
-                width=260,
-                **url_state.one_of("cost", list(AXES), "time"),
-            )
     if chosen is not None:
-        _show(chosen, view, f"{metric}@{cutoff}", AXES[axis])
+        _show(chosen, view, f"{metric}@{cutoff}")
     common.show_problems(loaded)
 
 
-def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: str, axis: CostAxis) -> None:
+def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: str) -> None:
     newest, _ = tables.collapse(chosen[1])
     name, _, cutoff = metric.partition("@")
     frame = tables.leaderboard(newest, view=view, cutoff=int(cutoff))
     with common.control_row():
-        kinds = st.multiselect(
-            "Kind", placeholder="All", width=300, **url_state.some_of("kind", sorted(frame["kind"].unique()))
-        )
+        axis = _choose_axis()
+        options = url_state.some_of("kind", sorted(frame["kind"].unique()))
+        kinds = st.multiselect("Kind", placeholder="All", width=300, **options)
     frame = tables.filter_rows(frame, kinds=kinds)
     points = cost_points.points_of(frame, name, axis, links=navigation.run_href)
     label = f"{METRIC_LABELS[name]}@{cutoff}"
@@ -61,3 +54,10 @@ def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: s
         "Each point is the newest record of a model; bars are 95 % intervals. The dashed line joins the runs "
         f"that no other beats in both. Hover for details, click to open the run.{lacking}"
     )
+
+
+def _choose_axis() -> CostAxis:
+    titles = {name: entry.label for name, entry in AXES.items()}
+    options = url_state.one_of("cost", list(AXES), "time")
+    chosen: str = st.selectbox("Cost", format_func=titles.__getitem__, width=290, **options)
+    return AXES[chosen]
