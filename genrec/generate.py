@@ -25,6 +25,7 @@ from bench.progress import report
 from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.store import MemoryStore, Written, open_store, prompt_digest
+from genrec.threads import threads_for
 
 if TYPE_CHECKING:
     from genrec.decoding.engine import Engine
@@ -84,7 +85,8 @@ class TextGenerator:
             engine.token_budget = kept.token_budget
             carried = kept.written.keys() & distinct.keys()
             if len(carried) < len(distinct):
-                _write_missing(engine, distinct, kept)
+                with threads_for(self._parts[0]):
+                    _write_missing(engine, distinct, kept)
             return _assemble(digests, kept.written, carried)
 
     def _prepared(self, prompt: str) -> Engine:

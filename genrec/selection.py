@@ -29,7 +29,6 @@ from genrec.retrieve import retrieve
 from genrec.serialize import item_texts, prompts
 
 RECORD = "selection.json"
-DEFAULT_STRATEGIES = "beam,sample:0.5,sample:0.2,sample:0.1,calrec,constrained"
 DEPTH = 50
 _DRAWN = ("sample", "calrec")
 _STRATEGIES = ("beam", "constrained", *_DRAWN)
@@ -51,7 +50,7 @@ def parse_candidates(names: str, preset: Preset) -> list[Candidate]:
     """
     candidates = [_candidate(name.strip(), preset) for name in names.split(",") if name.strip()]
     if not candidates:
-        raise ConfigError(f"--strategies names no strategy; for example {DEFAULT_STRATEGIES}")
+        raise ConfigError("--strategies names no strategy; for example beam,sample:0.2,constrained")
     return list({candidate.name: candidate for candidate in candidates}.values())
 
 

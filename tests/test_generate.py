@@ -305,6 +305,22 @@ def test_other_families_give_what_hugging_face_gives(family: str) -> None:
     ]
 
 
+def test_an_adapter_on_its_base_gives_what_hugging_face_gives() -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = writers.llama(len(TOKENIZER), seed=3, end_bias=3.0)
+    prompts = writers.prompts(8, seed=1)
+    bare = texts_of(write(base, prompts))
+    lora = LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        model = get_peft_model(base, lora).eval()
+    made = texts_of(write(model, prompts))
+    plain = writers.plain_beam_search(model, TOKENIZER, prompts, beams=4, new_tokens=12)
+    assert [sorted(texts) for texts in made] == [sorted(text for text, _ in pairs) for pairs in plain]
+    assert made != bare
+
+
 @pytest.mark.parametrize(
     ("family", "sliding_window", "message"),
     [

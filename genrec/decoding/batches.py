@@ -6,7 +6,6 @@ and messages call them tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,9 +74,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
-def halves(batch: Int64Array) -> Sequence[Int64Array]:
-    """Split a batch in two, in order."""
-    middle = (len(batch) + 1) // 2
-    return batch[:middle], batch[middle:]

@@ -34,10 +34,6 @@ class Trie:
         self._tokens = torch.as_tensor(np.concatenate([[end], tokens]), device=device)
         self._texts = torch.as_tensor(np.concatenate([[-1], leaves]), device=device)
 
-    def root(self, users: int) -> Any:
-        """(users, 1) the node where every text begins."""
-        return torch.zeros((users, 1), dtype=torch.long, device=self._tokens.device)
-
     def children(self, nodes: Any, depth: int, at_least: int) -> tuple[Any, Any, Any]:
         """Give the children of (users, branches) nodes that lie `depth` tokens below the root.
 
