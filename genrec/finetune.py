@@ -21,6 +21,7 @@ from genrec.config import Preset
 from genrec.corpus import Corpus, build_corpus
 from genrec.encode import encode
 from genrec.serialize import item_texts, prompts
+from genrec.threads import threads_for
 from genrec.tokenizer import load_tokenizer, train_tokenizer
 from genrec.tracking import open_log
 from genrec.training import Job, train
@@ -160,7 +161,8 @@ def train_into(
             folder=folder,
             log=log,
         )
-        trained = train(job)
+        with threads_for(trainable.model):
+            trained = train(job)
     _replace_folder(folder / trainable.subfolder, trainable.save)
     _replace_folder(folder / "tokenizer", tokenizer.save_pretrained)
     artefact.write_text(folder / "training.json", json.dumps(_summary(job, trained.progress), indent=1))

@@ -314,3 +314,20 @@ def test_progress_tells_loss_speed_and_time_left(tmp_path: Path) -> None:
     told = [entry for entry in seen if entry[0] == "fine-tune"]
     assert [(done, total) for _, done, total, _ in told] == [(1, 3), (2, 3), (3, 3)]
     assert all("loss " in note and "tokens/s" in note and note.endswith(" left") for *_, note in told)
+
+
+@pytest.mark.parametrize(("width", "threads"), [(64, 1), (192, 1), (256, 3)])
+def test_narrow_models_get_one_thread(width: int, threads: int) -> None:
+    from genrec.shapes import Shape
+    from genrec.threads import threads_for
+
+    shape = Shape(
+        hidden_size=width, layers=1, heads=2, kv_heads=2, head_dim=8, intermediate_size=8,
+        vocab_size=16, tie_embeddings=True,
+    )  # fmt: skip
+    model = LlamaForCausalLM(llama_config(shape, max_positions=8))
+    torch.set_num_threads(3)
+    with pytest.raises(Interrupted), threads_for(model):
+        assert torch.get_num_threads() == threads
+        raise Interrupted
+    assert torch.get_num_threads() == 3
