@@ -348,7 +348,7 @@ def _texts_table(split: Split, generations: Generations) -> Any:
 def _write_parquet(table: Any, path: Path) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="zstd", compression_level=9, use_dictionary=True)
+    pq.write_table(table, path, compression="zstd", use_dictionary=True)
 
 
 def read_parquet(path: Path, columns: list[str]) -> Any:
