@@ -40,7 +40,7 @@ def list_records(results: ResultsOption = DEFAULT_RESULTS) -> None:
     loaded = load_records(_existing(results))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in ("record", "ties", "Recall@5 kept", "Recall@5 removed", "note"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "record" and not os.isatty(1))
     for stored in loaded.records:
         metrics = stored.record.metrics
         table.add_row(
@@ -50,7 +50,7 @@ def list_records(results: ResultsOption = DEFAULT_RESULTS) -> None:
             format_estimate(metrics.seen_removed.get("recall@5")) if metrics else "-",
             _note(stored),
         )
-    console = Console(markup=False, width=max(110, Console().width) if not os.isatty(1) else None)
+    console = Console(markup=False, width=max(140, Console().width) if not os.isatty(1) else None)
     console.print(table)
     for problem in loaded.problems:
         console.print(f"not shown: {problem.path}: {problem.message}")
