@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -24,6 +23,15 @@ from bench.schema import Split
 
 ROWS = 2_000_000
 MEMORY_LIMIT_BYTES = 10**9
+CODE = """
+import atexit, sys
+from pathlib import Path
+from bench.cli import main
+status = lambda: Path("/proc/self/status").read_text().splitlines()
+atexit.register(lambda: print(*(line for line in status() if line.startswith("VmHWM")), file=sys.stderr))
+main()
+"""
+"""Says its own peak at the end: what the parent is told of a child counts the parent's memory too."""
 FORMATS = ("csv", "trec", "jsonl", "json", "parquet")
 
 
@@ -34,7 +42,7 @@ def test_submission(suffix: str, benchmark: Any, request: pytest.FixtureRequest,
     split, _ = session.loaded
     file = tmp_path / f"lists.{suffix}"
     rows = _write(file, split)
-    command = [sys.executable, "-c", "from bench.cli import main; main()", "submit", str(file), "--dry-run"]
+    command = [sys.executable, "-c", CODE, "submit", str(file), "--dry-run"]
     command += ["--dataset", session.dataset, "--name", "speed", "--kind", "baseline"]
     command += ["--results", str(tmp_path / "results")]
     if session.data_dir is not None:
@@ -43,10 +51,10 @@ def test_submission(suffix: str, benchmark: Any, request: pytest.FixtureRequest,
 
     def submit() -> None:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-        measured.append((time.perf_counter() - start, usage.ru_maxrss * 1024))
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        seconds = time.perf_counter() - start
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("VmHWM:")]
+        measured.append((seconds, int(line.split()[1]) * 1024))
 
     benchmark.pedantic(submit, rounds=1, iterations=1)
     seconds, peak = measured[-1]
