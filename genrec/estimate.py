@@ -29,7 +29,10 @@ from genrec.memory import (
 from genrec.shapes import Shape
 
 MFU = 0.3
-"""Share of the data-sheet FLOP/s that fine-tuning and the reading of prompts reach."""
+"""Share of the data-sheet FLOP/s that fine-tuning and the reading of prompts reach.
+
+Operations of recomputation count in: elsewhere this share is called HFU, and MFU without them.
+"""
 
 BANDWIDTH_SHARE = 0.6
 """Share of the data-sheet bytes/s that a decoding step reaches."""

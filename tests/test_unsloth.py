@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tiny_models import adapter_preset, base_checkpoint, shop
 
-from bench.errors import BenchError
+from bench.errors import BenchError, Unavailable
 from bench.progress import listening
 from genrec import artefact
 from genrec.availability import UNSLOTH_PYTHON
@@ -78,3 +78,11 @@ def test_failure_in_the_process_is_told(base: Path, tmp_path: Path, monkeypatch:
         finetune(DATA, adapter_preset(base, backend="unsloth"), "adapter", seed=0, work=tmp_path)
     folder = next(tmp_path.glob("adapter-*"))
     assert artefact.read(folder).status == "unfinished"
+
+
+def test_missing_interpreter_is_told(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UNSLOTH_PYTHON, str(tmp_path / "none" / "python"))
+    with pytest.raises(
+        Unavailable, match=rf"none/python' \(from {UNSLOTH_PYTHON}\) cannot be started: No such file"
+    ):
+        finetune(DATA, adapter_preset(base, backend="unsloth"), "adapter", seed=0, work=tmp_path)

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, Unavailable
 from bench.progress import report
 from genrec.artefact import write_text
 from genrec.availability import UNSLOTH_PYTHON
@@ -36,28 +36,19 @@ def train_in_own_process(folder: Path, corpus: Corpus) -> float:
     ends at its next report, and a later attempt goes on from its checkpoint.
     """
     write_text(folder / CORPUS, json.dumps(asdict(corpus), ensure_ascii=False))
-    python = os.environ.get(UNSLOTH_PYTHON) or sys.executable
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
+    result = None
     with (folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(
-            [python, "-m", "genrec.backends.unsloth_process", str(folder.resolve())],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-        )
-        assert process.stdout is not None  # it is a pipe
-        result = None
+        process = _start(folder, log)
         try:
             for message in _messages(process.stdout, log):
                 if "progress" in message:
                     report(*message["progress"])
                 else:
                     result = message
+        except BaseException:
+            process.terminate()  # its checkpoint is whole at any moment
+            raise
         finally:
-            process.stdout.close()  # an unfinished process is stopped by its next word to us
             code = process.wait()
         if code or result is None:
             log.seek(0)
@@ -67,6 +58,23 @@ def train_in_own_process(folder: Path, corpus: Corpus) -> float:
             )
     (folder / CORPUS).unlink()
     return float(result["carried_seconds"])
+
+
+def _start(folder: Path, log: Any) -> Any:
+    python = os.environ.get(UNSLOTH_PYTHON) or sys.executable
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
+    try:
+        return subprocess.Popen(
+            [python, "-m", "genrec.backends.unsloth_process", str(folder.resolve())],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
+    except OSError as error:
+        raise Unavailable(f"'{python}' (from {UNSLOTH_PYTHON}) cannot be started: {error.strerror}") from None
 
 
 def _messages(lines: Iterable[str], log: Any) -> Iterable[dict[str, Any]]:
