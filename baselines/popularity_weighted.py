@@ -37,13 +37,14 @@ class PopularityWeighted:
     def fit(self, data: TrainingData) -> None:
         """Count the purchases of each item."""
         self._counts = training_counts(data)
+        self._order = popularity_order(self._counts)
 
     def recommend(self, histories: Histories, depth: int) -> Rankings:
         """Draw each user's list and rank it, five by five."""
         lists = draw_items(self._counts, histories.users, depth, seed=self.seed)
         for start in range(0, depth, LIST_SIZE):
             block = slice(start, start + LIST_SIZE)
-            lists[:, block] = ranked_by_count(lists[:, block], self._counts)
+            lists[:, block] = ranked_by(self._order, lists[:, block])
         return lists
 
 
@@ -52,9 +53,14 @@ def training_counts(data: TrainingData) -> Int64Array:
     return np.bincount(data.train.items, minlength=len(data.catalogue))
 
 
-def ranked_by_count(lists: Rankings, counts: Int64Array) -> Rankings:
-    """Order each list by falling count, then by lower row, with NO_ITEM last."""
-    order = np.append(np.argsort(-counts, kind="stable"), NO_ITEM)
+def popularity_order(counts: Int64Array) -> Int64Array:
+    """(items,) item rows by falling count, then by lower row."""
+    return np.argsort(-counts, kind="stable")
+
+
+def ranked_by(order: Int64Array, lists: Rankings) -> Rankings:
+    """Put the items of each list in this order of all items, NO_ITEM last."""
+    order = np.append(order, NO_ITEM)
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
     return order[np.sort(places[lists], axis=1)].astype(np.int32)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import remove_seen
+from bench.metrics import ranks_in_view
 from bench.records import Audit
 from bench.reported import load_reported
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings, Split
@@ -163,8 +163,8 @@ def _too_good(split: Split, rankings: Rankings, known: Mapping[str, Rankings]) -
     targets = split.test.targets
 
     def recall(lists: Rankings) -> float:
-        kept = remove_seen(lists, split.test.histories)
-        return float(_hits(kept[:, :TOP], targets).mean())
+        ranks = ranks_in_view(lists, split.test, "seen_removed")
+        return float(((ranks > 0) & (ranks <= TOP)).mean())
 
     metric = f"recall@{TOP}"
     value = recall(rankings)

@@ -23,7 +23,7 @@ from bench import diversity
 from bench.bootstrap import CONFIDENCE, RESAMPLES, Interval, binned_interval, grouped_intervals
 from bench.errors import ConfigError, RankingError, unknown_name
 from bench.records import VIEWS, Estimate, Metrics, Slice, View
-from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, Split
+from bench.schema import NO_ITEM, Examples, FloatArray, Histories, Int32Array, Rankings, Split
 from bench.slices import UserGroup, training_popularity, user_groups
 
 CUTOFFS = (1, 5, 10, 20)
@@ -91,6 +91,18 @@ def remove_seen(rankings: Rankings, histories: Histories) -> Rankings:
         users, _ = np.nonzero(keep)
         kept[start + users, (np.cumsum(keep, axis=1) - 1)[keep]] = lists[keep]
     return kept
+
+
+def ranks_in_view(rankings: Rankings, examples: Examples, view: View) -> Int32Array:
+    """Give the place of each user's target in the list as a view sees it, as `target_ranks` does."""
+    ranks = target_ranks(rankings, examples.targets)
+    if view == "seen_kept":
+        return ranks
+    # only a list that holds the target has a rank to change, and few do
+    found = np.flatnonzero(ranks)
+    lists = remove_seen(rankings[found], examples.histories.take(found))
+    ranks[found] = target_ranks(lists, examples.targets[found])
+    return ranks
 
 
 def view_of(rankings: Rankings, histories: Histories, view: View) -> Rankings:

@@ -20,7 +20,7 @@ from bench.datasets.amazon import read_amazon
 from bench.datasets.registry import raw_files
 from bench.environment import describe_environment
 from bench.errors import RecordError
-from bench.metrics import mean_quality, target_ranks, view_of
+from bench.metrics import mean_quality, ranks_in_view
 from bench.progress import report
 from bench.records import View
 from bench.registry import create, find_model
@@ -152,8 +152,7 @@ def _rows(
 
 
 def _quality(split: Split, lists: Rankings, view: View) -> dict[str, float]:
-    ranks = target_ranks(view_of(lists, split.test.histories, view), split.test.targets)
-    return mean_quality(ranks, (5, 10))
+    return mean_quality(ranks_in_view(lists, split.test, view), (5, 10))
 
 
 def _lists(model: str, data: TrainingData, histories: Histories) -> Rankings:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.arrow import list_array, number_array, pick_strings, string_array, write_parquet
 from bench.errors import RecordError
 from bench.records import SCHEMA_VERSION, Record
 from bench.schema import NO_ITEM, Generations, Rankings, Split
@@ -123,13 +124,13 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         if rankings is not None:
             table = _lists_table(split, rankings)
-            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(_write_parquet, table))
+            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(write_parquet, table))
             ranks = ranks_table(split, rankings)
-            _place(path.with_suffix(".ranks.parquet"), partial(_write_parquet, ranks))
+            _place(path.with_suffix(".ranks.parquet"), partial(write_parquet, ranks))
         if generations is not None:
             texts = _texts_table(split, generations)
             updates["texts_sha256"] = _place(
-                path.with_suffix(".texts.parquet"), lambda f: _write_parquet(texts, f)
+                path.with_suffix(".texts.parquet"), lambda f: write_parquet(texts, f)
             )
         body = record.model_copy(update=updates).model_dump(mode="json")
         Record.model_validate(body)
@@ -322,33 +323,23 @@ def _lists_table(split: Split, rankings: Rankings) -> Any:
     import pyarrow as pa
 
     filled = rankings != NO_ITEM
-    offsets = np.concatenate([[0], np.cumsum(filled.sum(axis=1))]).astype(np.int32)
-    item_ids = pa.array(split.catalogue.item_ids, pa.string()).take(pa.array(rankings[filled]))
-    lists = pa.ListArray.from_arrays(pa.array(offsets), item_ids)
-    return pa.table({"user_id": pa.array(split.user_ids, pa.string()), "item_ids": lists})
+    indptr = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
+    item_ids = pick_strings(split.catalogue.item_ids, rankings[filled])
+    return pa.table({"user_id": string_array(split.user_ids), "item_ids": list_array(indptr, item_ids)})
 
 
 def _texts_table(split: Split, generations: Generations) -> Any:
     import pyarrow as pa
 
-    offsets = pa.array(generations.indptr.astype(np.int32))
-    known = generations.items != NO_ITEM
-    rows = pa.array(np.where(known, generations.items, 0).astype(np.int32), mask=~known)
-    item_ids = pa.array(split.catalogue.item_ids, pa.string()).take(rows)
-    return pa.table(
-        {
-            "user_id": pa.array(split.user_ids, pa.string()).take(pa.array(generations.users)),
-            "texts": pa.ListArray.from_arrays(offsets, pa.array(generations.texts, pa.string())),
-            "log_likelihoods": pa.ListArray.from_arrays(offsets, pa.array(generations.log_likelihoods)),
-            "item_ids": pa.ListArray.from_arrays(offsets, item_ids),
-        }
-    )
-
-
-def _write_parquet(table: Any, path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    pq.write_table(table, path, compression="zstd", use_dictionary=True)
+    item_ids = pick_strings(split.catalogue.item_ids, generations.items, missing=NO_ITEM)
+    columns = {
+        "texts": string_array(generations.texts),
+        "log_likelihoods": number_array(generations.log_likelihoods),
+        "item_ids": item_ids,
+    }
+    table = {"user_id": string_array([split.user_ids[user] for user in generations.users])}
+    table |= {name: list_array(generations.indptr, values) for name, values in columns.items()}
+    return pa.table(table)
 
 
 def read_parquet(path: Path, columns: list[str]) -> Any:

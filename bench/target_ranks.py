@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.arrow import number_array
 from bench.errors import RecordError
-from bench.metrics import mean_quality, target_ranks, view_of
+from bench.metrics import mean_quality, ranks_in_view
 from bench.records import VIEWS, View
 from bench.schema import Int32Array, Rankings, Split
 
@@ -27,8 +28,7 @@ def ranks_table(split: Split, rankings: Rankings) -> Any:
     """Give the Arrow table of both views."""
     import pyarrow as pa
 
-    histories, targets = split.test.histories, split.test.targets
-    return pa.table({view: target_ranks(view_of(rankings, histories, view), targets) for view in VIEWS})
+    return pa.table({view: number_array(ranks_in_view(rankings, split.test, view)) for view in VIEWS})
 
 
 def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.errors import ConfigError, unknown_name
 from bench.measure import Meter
-from bench.metrics import mean_quality, target_ranks, view_of
+from bench.metrics import mean_quality, ranks_in_view
 from bench.progress import report
 from bench.records import VIEWS, View
 from bench.schema import TrainingData
@@ -125,8 +125,7 @@ class Trial:
         }
 
     def _quality(self, rankings: Any, view: View) -> dict[str, float]:
-        seen = view_of(rankings, self._examples.histories, view)
-        return mean_quality(target_ranks(seen, self._examples.targets), (5,))
+        return mean_quality(ranks_in_view(rankings, self._examples, view), (5,))
 
 
 @dataclass(frozen=True, kw_only=True)

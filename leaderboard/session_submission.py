@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.comparison import Contender
-from bench.metrics import target_ranks, view_of
+from bench.metrics import ranks_in_view
 from bench.records import VIEWS
 from bench.schema import Rankings, Split
 from bench.store import StoredRecord
@@ -61,10 +61,7 @@ def score(
     except SubmissionError:
         return found.report  # the card names other data than the split
     stored = StoredRecord(record=record, path=Path("this-session.json"))
-    ranks = {
-        view: target_ranks(view_of(found.rankings, split.test.histories, view), split.test.targets)
-        for view in VIEWS
-    }
+    ranks = {view: ranks_in_view(found.rankings, split.test, view) for view in VIEWS}
     return Scored(
         report=found.report,
         stored=stored,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines.last_item_text import LastItemText
-from baselines.popularity_weighted import PopularityWeighted, ranked_by_count, training_counts
+from baselines.popularity_weighted import PopularityWeighted, popularity_order, ranked_by, training_counts
 from baselines.random_items import RandomItems
 from baselines.repeat_last import RepeatLast, newest_items
 from baselines.sampling import draw_items, first_distinct, user_uniforms
@@ -216,4 +216,7 @@ def test_newest_items_and_ranking_by_count() -> None:
     histories = Histories.from_lists([[1, 2, 3], [], [4]])
     assert newest_items(histories, 2).tolist() == [[3, 2], [NO_ITEM, NO_ITEM], [4, NO_ITEM]]
     lists = np.array([[4, NO_ITEM, 2], [0, 1, 3]], dtype=np.int32)
-    assert ranked_by_count(lists, np.array([1, 7, 7, 7, 9])).tolist() == [[4, 2, NO_ITEM], [1, 3, 0]]
+    assert ranked_by(popularity_order(np.array([1, 7, 7, 7, 9])), lists).tolist() == [
+        [4, 2, NO_ITEM],
+        [1, 3, 0],
+    ]
