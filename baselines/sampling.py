@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings
 
-CELLS_PER_CHUNK = 1 << 20
-"""Numbers held at a time; it bounds memory."""
+CELLS_PER_CHUNK = 1 << 16
+"""Numbers held at a time. Larger arrays go back to the system when freed, and fetching their pages anew takes
+longer than the work."""
 
 _DRAWS, _COMPLETION = 0, 1
 _WORDS_PER_STEP = 4
@@ -65,6 +66,14 @@ def first_distinct(candidates: Int32Array, depth: int, *, skip: int = 0) -> Rank
 
     The first `skip` columns are not kept, and neither is an item that stands there.
     """
+    kept = np.full((len(candidates), depth), NO_ITEM, dtype=np.int32)
+    rows_per_chunk = max(1, CELLS_PER_CHUNK // max(1, candidates.shape[1]))
+    for start in range(0, len(candidates), rows_per_chunk):
+        _keep_first(candidates[start : start + rows_per_chunk], skip, kept[start : start + rows_per_chunk])
+    return kept
+
+
+def _keep_first(candidates: Int32Array, skip: int, kept: Rankings) -> None:
     width = candidates.shape[1]
     keys = candidates.astype(np.int64) * width + np.arange(width)
     keys.sort(axis=1)
@@ -75,10 +84,8 @@ def first_distinct(candidates: Int32Array, depth: int, *, skip: int = 0) -> Rank
     np.put_along_axis(fresh, columns, is_first, axis=1)
     fresh[:, :skip] = False
     places = np.cumsum(fresh, axis=1) - 1
-    rows, columns = np.nonzero(fresh & (places < depth))
-    kept = np.full((len(candidates), depth), NO_ITEM, dtype=np.int32)
+    rows, columns = np.nonzero(fresh & (places < kept.shape[1]))
     kept[rows, places[rows, columns]] = candidates[rows, columns]
-    return kept
 
 
 def _complete(drawn: Rankings, weights: NDArray[Any], users: Int32Array, taken: Rankings, seed: int) -> None:

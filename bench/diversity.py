@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.schema import NO_ITEM, Catalogue, FloatArray, Histories, Int32Array, Int64Array, Rankings
 
-CELLS = 1_000_000
+CELLS = 2_000_000
 """Largest scratch table, in cells, that a step works on at once."""
 
 

@@ -9,6 +9,8 @@ the index's float32 entries).
   once, so that they do not depend on the order of words; equal scores are ranked by lower row.
 - A document that shares no token with the query has score 0 and is never returned: a list may be short.
   Item lines all hold the word "title", so for them this never happens.
+- A few queries, as one user's request makes them, are answered one by one, from the postings of their
+  words: for them, setting up sparse matrices would take longer than all the work.
 - A word that most documents hold ("title") would make every row of the product dense. Such common tokens
   are kept apart: queries with the same common tokens share one dense background score, which is added to
   the documents that the rarer tokens find; of the others only the best `depth` can enter a list.
@@ -30,8 +32,12 @@ from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array
 SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
 """The variant and constants, which are bm25s's defaults, named so that a record can state them."""
 
-CELLS_PER_CHUNK = 1 << 18
-"""Scores held at a time; it bounds memory (some 50 bytes each) and keeps the work inside caches."""
+CELLS_PER_CHUNK = 1 << 16
+"""Scores held at a time. Larger arrays go back to the system when freed, and fetching their pages anew takes
+as long as the rest of the work."""
+
+FEW_QUERIES = 4
+"""So many queries are answered one by one."""
 
 COMMON_SHARE = 0.25
 """Tokens in more than this share of the documents are common. More would mean more groups of queries."""
@@ -93,22 +99,45 @@ class BM25Index:
         for query in queries:
             position.setdefault(query, len(position))
         keys = np.zeros((len(position), depth), dtype=np.int64)
-        counts = self._token_counts(list(position))
-        for rows, background in self._backgrounds(counts):
-            keys[rows] = self._best_keys(counts[rows], background, depth)
+        lengths, tokens = self._known_tokens(list(position))
+        if len(position) <= FEW_QUERIES:
+            for row, stop in enumerate(np.cumsum(lengths)):
+                keys[row] = self._best_keys_of_one(tokens[stop - lengths[row] : stop], depth)
+        else:
+            counts = self._token_counts(lengths, tokens)
+            for rows, background in self._backgrounds(counts):
+                keys[rows] = self._best_keys(counts[rows], background, depth)
         keys = keys[[position[query] for query in queries]]
         return TopK(items=_rows_of(keys), scores=_scores_of(keys))
 
-    def _token_counts(self, queries: list[str]) -> Any:
-        """Sparse (queries, tokens): how often each known token stands in each query."""
+    def _known_tokens(self, queries: list[str]) -> tuple[Int64Array, Int32Array]:
+        """Give the tokens of the index in each query, one query after the other, and how many each holds."""
         import bm25s
 
         tokens = bm25s.tokenize(queries, stopwords="english", show_progress=False)
         known = np.array([self.vocabulary.get(token, -1) for token in tokens.vocab], dtype=np.int32)
-        columns = known[np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)]
-        rows = np.repeat(np.arange(len(queries), dtype=np.int32), [len(ids) for ids in tokens.ids])
-        entries = (np.ones(np.count_nonzero(columns >= 0)), (rows[columns >= 0], columns[columns >= 0]))
-        return sparse.csr_array(entries, shape=(len(queries), len(self.vocabulary)))
+        found = known[np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)]
+        owners = np.repeat(np.arange(len(queries)), [len(ids) for ids in tokens.ids])
+        return np.bincount(owners[found >= 0], minlength=len(queries)), found[found >= 0]
+
+    def _best_keys_of_one(self, tokens: Int32Array, depth: int) -> Int64Array:
+        """Give the (depth,) best keys of one query with these tokens."""
+        held, times = np.unique(tokens, return_counts=True)
+        starts = self.rare.indptr[held]
+        lengths = self.rare.indptr[held + 1] - starts
+        postings = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        weights = self.rare.data[postings] * np.repeat(times, lengths)
+        scores: FloatArray = (self.common_tokens[:, None] == tokens).sum(axis=1) @ self.common
+        scores += np.bincount(self.rare.indices[postings], weights, minlength=len(scores))
+        documents = np.flatnonzero(scores)
+        best: Int64Array = _best(_keys(scores[documents], documents)[None, :], depth)[0]
+        return best
+
+    def _token_counts(self, lengths: Int64Array, tokens: Int32Array) -> Any:
+        """Sparse (queries, tokens): how often each token stands in each query."""
+        rows = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        entries = (np.ones(len(tokens)), (rows, tokens))
+        return sparse.csr_array(entries, shape=(len(lengths), len(self.vocabulary)))
 
     def _backgrounds(self, counts: Any) -> Iterator[tuple[Int64Array, FloatArray]]:
         """Group queries by their common tokens; give each group's rows and (documents,) background."""

@@ -71,7 +71,7 @@ def retrieved(found: bm25.TopK, row: int = 0) -> list[tuple[int, float]]:
     return [(item, score) for item, score in pairs if item != NO_ITEM]
 
 
-@given(texts_strategy, st.lists(query_strategy, max_size=5), st.integers(1, 15))
+@given(texts_strategy, st.lists(query_strategy, max_size=12), st.integers(1, 15))
 @settings(max_examples=150, deadline=None)
 def test_equals_exact_arithmetic_ties_included(texts: list[str], queries: list[str], depth: int) -> None:
     found = BM25Index.build(texts).top_k(queries, depth)
@@ -105,14 +105,16 @@ def test_the_order_of_words_does_not_matter(texts: list[str], query: str, random
 
 @pytest.mark.parametrize("cells", [1, 40, 1 << 20])
 @pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
-def test_chunks_and_common_tokens_change_nothing(
-    sample_split: Split, monkeypatch: pytest.MonkeyPatch, cells: int, share: float
+@pytest.mark.parametrize("few", [0, 100])
+def test_chunks_common_tokens_and_few_queries_change_nothing(
+    sample_split: Split, monkeypatch: pytest.MonkeyPatch, cells: int, share: float, few: int
 ) -> None:
     texts = item_texts(sample_split.catalogue)
     queries = [*texts[:60], "Title: matcha", "nothing known", "Title: " + "tea " * 9, texts[3]]
     expected = BM25Index.build(texts).top_k(queries, 20)
     monkeypatch.setattr(bm25, "CELLS_PER_CHUNK", cells)
     monkeypatch.setattr(bm25, "COMMON_SHARE", share)
+    monkeypatch.setattr(bm25, "FEW_QUERIES", few)
     found = BM25Index.build(texts).top_k(queries, 20)
     assert np.array_equal(found.items, expected.items)
     assert np.array_equal(found.scores, expected.scores)

@@ -1,4 +1,8 @@
-"""Amazon reviews of 2014: one strict JSON object a line -> columns of codes."""
+"""Amazon reviews of 2014: one strict JSON object a line -> columns of codes.
+
+A block of lines is read by Arrow where that gives the same; every other block is read by `json`, which
+also decides what is an error.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.datasets.arrow_reviews import Columns, Names, arrow_columns
 from bench.datasets.lines import Block, read_blocks
 from bench.errors import DataError
 from bench.schema import FloatArray, Int32Array, Int64Array
 
 _TIME = itemgetter("unixReviewTime")
 _SEPARATOR = '"\\u0000"'
+_BLOCK_BYTES = 1 << 20
 
 
 class Codes(dict[str, int]):
@@ -52,15 +58,17 @@ def read_reviews(path: Path) -> Reviews:
     items: list[Int32Array] = []
     timestamps: list[Int64Array] = []
     ratings: list[FloatArray] = []
-    for block in read_blocks(path):
+    for block in read_blocks(path, _BLOCK_BYTES):
         try:
-            rows = parse_lines(block)
-            users.append(_codes(user_codes, "reviewerID", rows))
-            items.append(_codes(item_codes, "asin", rows))
-            timestamps.append(_numbers(np.int64, list(map(_TIME, rows)), {int}))
-            ratings.append(
-                _numbers(np.float64, [row.get("overall") for row in rows], {int, float, type(None)})
-            )
+            columns = arrow_columns(block) or _parse(block)
+            for codes, names, found in (
+                (user_codes, columns.users, users),
+                (item_codes, columns.items, items),
+            ):
+                known = np.fromiter(map(codes.__getitem__, names.ids), dtype=np.int32, count=len(names.ids))
+                found.append(known[names.places])
+            timestamps.append(columns.timestamps)
+            ratings.append(columns.ratings)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise _first_bad_review(path, block) from None
     return Reviews(
@@ -73,8 +81,15 @@ def read_reviews(path: Path) -> Reviews:
     )
 
 
-def _codes(codes: Codes, key: str, rows: list[Any]) -> Int32Array:
-    return np.fromiter(map(codes.__getitem__, map(itemgetter(key), rows)), dtype=np.int32, count=len(rows))
+def _parse(block: Block) -> Columns:
+    rows = parse_lines(block)
+    users, items = (list(map(itemgetter(key), rows)) for key in ("reviewerID", "asin"))
+    return Columns(
+        Names(users, slice(None)),
+        Names(items, slice(None)),
+        _numbers(np.int64, list(map(_TIME, rows)), {int}),
+        _numbers(np.float64, [row.get("overall") for row in rows], {int, float, type(None)}),
+    )
 
 
 def _numbers(dtype: type[Any], values: list[Any], allowed: set[type]) -> NDArray[Any]:
