@@ -25,6 +25,7 @@ from bench.progress import report
 from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.store import MemoryStore, Written, open_store, prompt_digest
+from genrec.decoding.techniques import USUAL, Techniques
 from genrec.threads import threads_for
 
 if TYPE_CHECKING:
@@ -63,8 +64,11 @@ class TextGenerator:
         *,
         seed: int,
         catalogue_texts: Sequence[str] | None = None,
+        techniques: Techniques = USUAL,
     ) -> None:
+        """`techniques` changes how long it takes, and not what is written."""
         self._parts = (model, tokenizer, settings)
+        self._techniques = techniques
         self._seed, self._catalogue_texts = seed, catalogue_texts
         self._engine: Engine | None = None
 
@@ -89,12 +93,22 @@ class TextGenerator:
                     _write_missing(engine, distinct, kept)
             return _assemble(digests, kept.written, carried)
 
+    @property
+    def decoding_step(self) -> str:
+        """How the decoding steps so far were run: 'plain', 'CUDA graph', or why it is not one."""
+        recorder = self._engine.recorder if self._engine else None
+        return str(recorder) if recorder else "plain"
+
     def _prepared(self, prompt: str) -> Engine:
         if self._engine is None:
             from genrec.decoding.engine import Engine
 
             self._engine = Engine(
-                *self._parts, seed=self._seed, catalogue_texts=self._catalogue_texts, example_prompt=prompt
+                *self._parts,
+                seed=self._seed,
+                catalogue_texts=self._catalogue_texts,
+                example_prompt=prompt,
+                techniques=self._techniques,
             )
         return self._engine
 

@@ -33,6 +33,8 @@ class BeamRules:
     """The end token."""
     length_penalty: float
     trie: Trie | None = None
+    leave_when_done: bool = True
+    """Whether users that are done leave the batch before all are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,7 +96,7 @@ def beam_search(branches: Branches, rules: BeamRules) -> Finished:
             left = torch.isfinite(beams.scores[:, 0]).nonzero()[:, 0]
             if not len(left):
                 break
-            if len(left) < COMPACT_BELOW * len(rows):
+            if rules.leave_when_done and len(left) < COMPACT_BELOW * len(rows):
                 result.put(rows, finished)
                 rows, beams, finished, parents = (
                     rows[left],

@@ -18,6 +18,7 @@ import torch
 from bench.schema import Int32Array
 from genrec.decoding.cache import fork, keep, new_cache
 from genrec.decoding.prompts import left_padded
+from genrec.decoding.replay import Replay, StepRecorder
 
 COMPACT_BELOW = 0.75
 """Users that are done leave when less than this share is left: leaving costs a copy of the cache."""
@@ -55,11 +56,12 @@ class Branches:
         room: int,
         filler: int,
         prefix: Prefix | None = None,
+        recorder: StepRecorder | None = None,
     ) -> None:
         """Run the prompts; `room` bounds the positions written after one prompt, all branches together.
 
         With `prefix`, every prompt begins with it. Shorter prompts are filled on the left, behind the
-        prefix.
+        prefix. With `recorder`, steps are recorded and replayed.
         """
         self._model = model
         skipped = prefix.length if prefix else 0
@@ -67,6 +69,7 @@ class Branches:
         users, width = tokens.shape
         capacity = skipped + width + room
         self._cache = fork(prefix.cache, users, capacity) if prefix else new_cache(model, capacity)
+        self._replay = Replay(model, self._cache, capacity, recorder) if recorder else None
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         mask = _prompt_mask(skipped, width, lengths)
         plain = not skipped and bool(mask.all())
@@ -94,18 +97,24 @@ class Branches:
         own = torch.eye(branches, dtype=torch.bool, device=tokens.device).expand(users, -1, -1)
         self._path = torch.cat([inherited, own], dim=2)
         prompt = self._prompt_mask[:, None].expand(-1, branches, -1)
-        output = self._model(
+        mask = torch.cat([prompt, self._path], dim=2)[:, None]
+        positions = (self._lengths + self._steps)[:, None].expand(-1, branches)
+        self._steps += 1
+        if self._replay is not None:
+            self.logits = self._replay.run(tokens, mask, positions)
+            return
+        self.logits = self._model(
             input_ids=tokens,
-            attention_mask=torch.cat([prompt, self._path], dim=2)[:, None],
-            position_ids=(self._lengths + self._steps)[:, None].expand(-1, branches),
+            attention_mask=mask,
+            position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
-        )
-        self._steps += 1
-        self.logits = output.logits.float()
+        ).logits.float()
 
     def keep(self, rows: Any) -> None:
         """Drop all users but these."""
+        if self._replay is not None:
+            self._replay.end_span()
         keep(self._cache, rows)
         self._lengths, self._prompt_mask, self._path = (
             part[rows] for part in (self._lengths, self._prompt_mask, self._path)

@@ -17,8 +17,10 @@ from genrec.decoding.batches import batch_tokens, is_out_of_memory, plan, token_
 from genrec.decoding.beam import BeamRules, beam_search
 from genrec.decoding.branches import Branches, Prefix, run_prefix
 from genrec.decoding.prompts import common_prefix, continuations, encode
+from genrec.decoding.replay import StepRecorder, cuda_graph
 from genrec.decoding.sample import SampleRules, sample, uniforms
 from genrec.decoding.store import Written
+from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie
 
 SHORTEST_PREFIX = 8
@@ -44,8 +46,14 @@ class Engine:
         seed: int,
         catalogue_texts: Sequence[str] | None,
         example_prompt: str,
+        techniques: Techniques,
     ) -> None:
         _check(model, tokenizer, settings)
+        self._techniques = techniques
+        self.recorder: StepRecorder | None = None
+        """How decoding steps were recorded, where they are to be replayed."""
+        if techniques.replayed_steps:
+            self.recorder = StepRecorder(cuda_graph if model.device.type == "cuda" else None)
         self._model, self._tokenizer, self._settings, self._seed = model.eval(), tokenizer, settings, seed
         self._end: int = tokenizer.eos_token_id
         self._branches = settings.calrec_samples if settings.strategy == "calrec" else settings.num_beams
@@ -92,7 +100,7 @@ class Engine:
         """Prompts that begin with one shared prefix, which is run here; then those that were cut."""
         uncut = np.array([len(row) < self._prompt_room for row in rows], dtype=bool)
         shared = common_prefix([rows[number] for number in np.flatnonzero(uncut)])
-        if shared < SHORTEST_PREFIX:
+        if shared < SHORTEST_PREFIX or not self._techniques.shared_prefix:
             yield None, np.arange(len(rows))
             return
         prefix = run_prefix(self._model, rows[int(uncut.argmax())][:shared])
@@ -135,7 +143,12 @@ class Engine:
     def _write(self, prompts: list[Int32Array], keys: list[str], prefix: Prefix | None) -> list[Written]:
         start = time.perf_counter()
         branches = Branches(
-            self._model, prompts, room=self._branches * (self._steps - 1), filler=self._end, prefix=prefix
+            self._model,
+            prompts,
+            room=self._branches * (self._steps - 1),
+            filler=self._end,
+            prefix=prefix,
+            recorder=self.recorder,
         )
         if self._settings.strategy in ("sample", "calrec"):
             texts = self._sampled(branches, keys)
@@ -152,6 +165,7 @@ class Engine:
             end=self._end,
             length_penalty=0.0 if self._trie else self._settings.length_penalty,
             trie=self._trie,
+            leave_when_done=self._techniques.leave_when_done,
         )
         found = beam_search(branches, rules)
         if self._trie is None:
@@ -175,6 +189,7 @@ class Engine:
             temperature=self._settings.temperature,
             top_k=self._settings.top_k,
             top_p=self._settings.top_p,
+            leave_when_done=self._techniques.leave_when_done,
         )
         drawn = sample(branches, rules, uniforms(self._seed, keys, rules.samples, rules.steps))
         return self._entries(drawn.log_likelihoods, drawn.tokens, drawn.lengths, drawn.lengths > 0)

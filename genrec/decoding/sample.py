@@ -30,6 +30,8 @@ class SampleRules:
     top_k: int
     """0: no limit."""
     top_p: float
+    leave_when_done: bool = True
+    """Whether samples and users that are done leave the batch before all are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +94,11 @@ def sample(branches: Branches, rules: SampleRules, draws: Any) -> Samples:
             left = most_open.nonzero()[:, 0]
             if not len(left):
                 break
-            if len(left) < COMPACT_BELOW * len(rows):
+            if rules.leave_when_done and len(left) < COMPACT_BELOW * len(rows):
                 rows, lanes, tokens, ended = rows[left], lanes[left], tokens[left], ended[left]
                 branches.keep(left)
-            running = ended.int().argsort(dim=1, stable=True)[:, : int(most_open.max())]
+            if rules.leave_when_done:
+                running = ended.int().argsort(dim=1, stable=True)[:, : int(most_open.max())]
         lanes, tokens = lanes.gather(1, running), tokens.gather(1, running)
         branches.step(tokens, running if step else torch.zeros_like(running))
     return drawn

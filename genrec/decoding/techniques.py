@@ -1,0 +1,22 @@
+"""What generation does to be fast, each part with a switch, so that it can be measured by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Techniques:
+    """Each decides how long the texts take, and none which texts are written."""
+
+    shared_prefix: bool = True
+    """The tokens that all prompts begin with are run once."""
+    leave_when_done: bool = True
+    """Users whose texts have ended leave the batch; else it stays whole until all have."""
+    replayed_steps: bool = False
+    """A decoding step runs on fixed buffers, on a CUDA GPU as a recorded graph (see `replay`). Off: what
+    it brings has not been measured on a GPU yet."""
+
+
+USUAL = Techniques()
+"""What generation does unless told otherwise."""
