@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import RecordError
 from bench.schema import Int32Array
+
+MAX_FILE_BYTES = 512 * 2**20
 
 _MAX_TEXT_BYTES = 2**31 - 1
 
@@ -66,3 +69,19 @@ def write_parquet(table: Any, path: Path) -> None:
     pq.write_table(
         table, path, compression="zstd", use_dictionary=True, write_statistics=False, store_schema=False
     )
+
+
+def read_parquet(path: Path, columns: list[str], encoded: tuple[str, ...] = ()) -> Any:
+    """Read these columns of a file of the results folder; RecordError if it is too large or damaged.
+
+    The leaves in `encoded` stay dictionary-encoded, each text decoded once.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise RecordError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        return pq.read_table(path, columns=columns, memory_map=False, read_dictionary=list(encoded))
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(f"{path.name} is not readable: {error}") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError, DataError, RecordError
+from bench.list_files import read_lists, read_texts
 from bench.metrics import evaluate
 from bench.records import NAME_PATTERN, VIEWS, Estimate, Metrics
 from bench.reproduction import FILE_NAME as REPRODUCTION
@@ -24,8 +25,6 @@ from bench.store import (
     StoredRecord,
     file_sha256,
     load_record,
-    read_lists,
-    read_texts,
 )
 from bench.target_ranks import ranks_table, read_ranks
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.datasets import DATASETS
+from bench.datasets.registry import raw_files
 from bench.errors import ConfigError, unknown_name
 from bench.progress import listening
 from bench.registry import ModelEntry, available_models, find_model, model_from_file
@@ -102,13 +103,15 @@ class BenchSession:
 
 
 def open_session(config: pytest.Config) -> BenchSession:
-    """Check the options of a pytest run; raises ConfigError, naming what is allowed."""
+    """Check the options of a pytest run; raises BenchError, naming what is allowed or missing."""
     option = config.getoption
     dataset = option("genrec_dataset") or EMBEDDED
     if dataset not in DATASETS:
         raise unknown_name("data set", dataset, DATASETS)
     results = option("genrec_results")
     data_dir = option("genrec_data_dir")
+    if not DATASETS[dataset].embedded:  # better said once and now than by every case
+        raw_files(DATASETS[dataset], Path(data_dir) if data_dir else None)
     session = BenchSession(
         dataset=dataset,
         dataset_given=option("genrec_dataset") is not None,

@@ -17,23 +17,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.arrow import list_array, number_array, pick_strings, string_array, write_parquet
+from bench.arrow import write_parquet
 from bench.errors import RecordError
+from bench.list_files import lists_table, texts_table
 from bench.records import SCHEMA_VERSION, Record
-from bench.schema import NO_ITEM, Generations, Rankings, Split
+from bench.schema import Generations, Rankings, Split
 from bench.target_ranks import ranks_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 VERSION_FOLDER = f"v{SCHEMA_VERSION}"
 MAX_RECORD_BYTES = 8 * 2**20
-MAX_LISTS_BYTES = 512 * 2**20
 
 
 class Invalidation(BaseModel):
@@ -123,12 +119,12 @@ def write(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if rankings is not None:
-            table = _lists_table(split, rankings)
+            table = lists_table(split, rankings)
             updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(write_parquet, table))
             ranks = ranks_table(split, rankings)
             _place(path.with_suffix(".ranks.parquet"), partial(write_parquet, ranks))
         if generations is not None:
-            texts = _texts_table(split, generations)
+            texts = texts_table(split, generations)
             updates["texts_sha256"] = _place(
                 path.with_suffix(".texts.parquet"), lambda f: write_parquet(texts, f)
             )
@@ -216,40 +212,6 @@ def find_record(results_dir: Path, record_id: str) -> StoredRecord:
     return matches[0]
 
 
-def read_lists(stored: StoredRecord, split: Split) -> Rankings:
-    """Read the ranked lists as item rows, (users, depth), in the order of the split's users."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if stored.record.dataset.fingerprint != split.fingerprint:
-        raise RecordError(
-            f"{stored.id} was measured on other data than the split given (fingerprints differ)"
-        )
-    table = read_parquet(stored.lists_path, ["user_id", "item_ids"])
-    users = pc.index_in(table["user_id"], value_set=pa.array(split.user_ids, pa.string()))
-    lists = table["item_ids"].combine_chunks()
-    items = pc.index_in(lists.flatten(), value_set=pa.array(split.catalogue.item_ids, pa.string()))
-    if users.null_count or items.null_count:
-        raise RecordError(f"{stored.lists_path.name} holds users or items that the data set does not have")
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
-    if len(lengths) and lengths.max() > stored.record.depth:
-        raise RecordError(f"{stored.lists_path.name} holds lists longer than depth {stored.record.depth}")
-    rankings = np.full((len(split.user_ids), stored.record.depth), NO_ITEM, dtype=np.int32)
-    rows = np.repeat(np.asarray(users), lengths)
-    columns = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    rankings[rows, columns] = np.asarray(items)
-    return rankings
-
-
-def read_texts(stored: StoredRecord) -> pd.DataFrame | None:
-    """Read the generated texts (user_id, texts, log_likelihoods, item_ids), or None if there are none."""
-    if stored.record.texts_sha256 is None:
-        return None
-    columns = ["user_id", "texts", "log_likelihoods", "item_ids"]
-    frame: pd.DataFrame = read_parquet(stored.texts_path, columns).to_pandas()
-    return frame
-
-
 def invalidate(stored: StoredRecord, reason: str) -> Path:
     """Mark a record as withdrawn, for good; it stays in the folder."""
     path = stored.path.with_suffix(".invalid.json")
@@ -317,42 +279,6 @@ def _place(path: Path, fill: Callable[[Path], Any]) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     return digest
-
-
-def _lists_table(split: Split, rankings: Rankings) -> Any:
-    import pyarrow as pa
-
-    filled = rankings != NO_ITEM
-    indptr = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
-    item_ids = pick_strings(split.catalogue.item_ids, rankings[filled])
-    return pa.table({"user_id": string_array(split.user_ids), "item_ids": list_array(indptr, item_ids)})
-
-
-def _texts_table(split: Split, generations: Generations) -> Any:
-    import pyarrow as pa
-
-    item_ids = pick_strings(split.catalogue.item_ids, generations.items, missing=NO_ITEM)
-    columns = {
-        "texts": string_array(generations.texts),
-        "log_likelihoods": number_array(generations.log_likelihoods),
-        "item_ids": item_ids,
-    }
-    table = {"user_id": string_array([split.user_ids[user] for user in generations.users])}
-    table |= {name: list_array(generations.indptr, values) for name, values in columns.items()}
-    return pa.table(table)
-
-
-def read_parquet(path: Path, columns: list[str]) -> Any:
-    """Read these columns of a file of the results folder; RecordError if it is too large or damaged."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if path.stat().st_size > MAX_LISTS_BYTES:
-            raise RecordError(f"{path.name} is larger than {MAX_LISTS_BYTES // 2**20} MiB")
-        return pq.read_table(path, columns=columns, memory_map=False)
-    except (OSError, pa.ArrowException) as error:
-        raise RecordError(f"{path.name} is not readable: {error}") from None
 
 
 def _refuse_constant(text: str) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.arrow import number_array
+from bench.arrow import number_array, read_parquet
 from bench.errors import RecordError
 from bench.metrics import mean_quality, ranks_in_view
 from bench.records import VIEWS, View
@@ -36,8 +36,6 @@ def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:
 
     Raises RecordError if the file is missing or damaged, or does not give the record's own metrics.
     """
-    from bench.store import read_parquet
-
     table = read_parquet(stored.ranks_path, list(VIEWS))
     ranks: dict[View, Int32Array] = {}
     for view in VIEWS:

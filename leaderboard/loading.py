@@ -14,13 +14,14 @@ from bench.board import board_standings
 from bench.comparison import Contender, GroupDifference, compare_groups, compare_metrics
 from bench.contenders import load_contender
 from bench.errors import BenchError
+from bench.list_files import read_lists, read_texts
 from bench.metrics import view_of
 from bench.records import View
 from bench.schema import Rankings, Split
 from bench.slices import user_groups
 from bench.splits import load_split
 from bench.statistics import PairedDifference, Standing
-from bench.store import LoadedRecords, StoredRecord, load_records, read_lists, read_texts
+from bench.store import LoadedRecords, StoredRecord, load_records
 from leaderboard.folders import DATA_VARIABLE, results_dir
 
 

@@ -29,11 +29,12 @@ from record_factory import (
 from bench.board import board_standings
 from bench.comparison import compare_groups
 from bench.contenders import load_contender
+from bench.list_files import read_texts
 from bench.records import Cost, ModelInfo, PeakVram
 from bench.reported import load_reported
 from bench.schema import Split
 from bench.slices import user_groups
-from bench.store import StoredRecord, load_record, load_records, read_texts
+from bench.store import StoredRecord, load_record, load_records
 from leaderboard import formatting, lists, run_tables, tables
 from leaderboard.lists import RunLists
 

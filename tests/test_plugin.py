@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import store
+from bench.list_files import read_lists
 from bench.splits import load_split
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +85,7 @@ def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
     for view in ("seen_kept", "seen_removed"):
         expected = getattr(record.metrics, view)["recall@5"].value
         assert timing["extra_info"][f"{view}/recall@5"] == expected
-    assert store.read_lists(stored, load_split("sample")).shape == (record.dataset.users, 50)
+    assert read_lists(stored, load_split("sample")).shape == (record.dataset.users, 50)
 
 
 def test_without_the_option_every_case_skips_and_says_why(tmp_path: Path) -> None:

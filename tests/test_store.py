@@ -17,6 +17,7 @@ import pytest
 from bench import store
 from bench.environment import describe_environment
 from bench.errors import RecordError
+from bench.list_files import read_lists, read_texts
 from bench.metrics import evaluate
 from bench.records import Cost, ModelInfo, Record
 from bench.runner import dataset_info
@@ -51,8 +52,8 @@ def test_a_record_comes_back_as_it_was_written(toy_split: Split, tmp_path: Path)
     assert loaded.problems == []
     (stored,) = loaded.records
     assert stored.record == record.model_copy(update={"lists_sha256": store.file_sha256(stored.lists_path)})
-    np.testing.assert_array_equal(store.read_lists(stored, toy_split), RANKINGS)
-    assert store.read_texts(stored) is None
+    np.testing.assert_array_equal(read_lists(stored, toy_split), RANKINGS)
+    assert read_texts(stored) is None
 
 
 def test_the_lists_file_is_the_public_one(toy_split: Split, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_generated_texts_are_kept_beside_the_lists(toy_split: Split, tmp_path: P
         items=np.array([2, -1, 0], dtype=np.int32),
     )
     path = store.write(make_record(toy_split), toy_split, RANKINGS, generations, tmp_path)
-    frame = store.read_texts(store.load_record(path))
+    frame = read_texts(store.load_record(path))
     assert frame is not None
     assert frame["user_id"].tolist() == ["u1", "u3"]
     assert [list(texts) for texts in frame["texts"]] == [
@@ -191,7 +192,21 @@ def test_lists_that_were_damaged_are_refused(toy_split: Split, tmp_path: Path) -
     stored = store.load_record(path)
     stored.lists_path.write_bytes(stored.lists_path.read_bytes()[:100])
     with pytest.raises(RecordError, match="not readable"):
-        store.read_lists(stored, toy_split)
+        read_lists(stored, toy_split)
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_lists_written_otherwise_read_the_same(toy_split: Split, tmp_path: Path, encoded: bool) -> None:
+    """In other order and in several groups of rows, each with a dictionary of its own or with none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stored = store.load_record(
+        store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path), tmp_path
+    )
+    table = pq.read_table(stored.lists_path).take(pa.array([5, 2, 0, 4, 1, 3]))
+    pq.write_table(table, stored.lists_path, row_group_size=2, use_dictionary=encoded)
+    np.testing.assert_array_equal(read_lists(stored, toy_split), RANKINGS)
 
 
 def test_lists_of_other_data_are_refused(toy_split: Split, tmp_path: Path) -> None:
@@ -200,12 +215,12 @@ def test_lists_of_other_data_are_refused(toy_split: Split, tmp_path: Path) -> No
     stored = store.load_record(store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path))
     other = dataclasses.replace(toy_split, fingerprint="f" * 64)
     with pytest.raises(RecordError, match="fingerprints differ"):
-        store.read_lists(stored, other)
+        read_lists(stored, other)
     renamed = dataclasses.replace(
         toy_split, catalogue=dataclasses.replace(toy_split.catalogue, item_ids=tuple("abcdefgh"))
     )
     with pytest.raises(RecordError, match="users or items that the data set does not have"):
-        store.read_lists(stored, renamed)
+        read_lists(stored, renamed)
 
 
 def test_an_invalidated_record_stays_and_says_why(toy_split: Split, tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.errors import BenchError, ConfigError
+from bench.list_files import read_lists
 from bench.records import Record
 from bench.schema import NO_ITEM, Rankings, Split
-from bench.store import load_records, read_lists
+from bench.store import load_records
 from bench.submission import (
     Entry,
     ModelCard,

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.errors import ConfigError
+from bench.list_files import read_texts
 from bench.schema import Split
-from bench.store import load_records, read_texts
+from bench.store import load_records
 from bench.submission import Entry, Submission, build_record, read_submission
 from genrec.submission_texts import as_item_line
 

@@ -14,12 +14,13 @@ import numpy as np
 from bench.audits import audit
 from bench.environment import describe_environment
 from bench.errors import ConfigError, RecordError, unknown_name
+from bench.list_files import read_lists
 from bench.metrics import evaluate
 from bench.records import NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record
 from bench.registry import MODELS
 from bench.runner import dataset_info
 from bench.schema import Generations, Rankings, Split
-from bench.store import file_sha256, load_records, read_lists
+from bench.store import file_sha256, load_records
 from bench.submission.card import DeclaredCost, ModelCard
 from bench.submission.formats import reader_of
 from bench.submission.lists import DEPTH, ListBuilder, report_fingerprint, report_users
