@@ -19,9 +19,9 @@ from bench.metrics import view_of
 from bench.records import View
 from bench.schema import Rankings, Split
 from bench.slices import user_groups
-from bench.splits import load_split
 from bench.statistics import PairedDifference, Standing
 from bench.store import LoadedRecords, StoredRecord, load_records
+from leaderboard import read_ahead
 from leaderboard.folders import DATA_VARIABLE, results_dir
 
 
@@ -69,13 +69,24 @@ def group_differences(
 
 def split_of(dataset: str, ties: str, fingerprint: str) -> Split | str:
     """Give the data set behind a board, or why it is not at hand."""
-    split = _split(dataset, ties, os.environ.get(DATA_VARIABLE, ""))
+    reading = read_ahead.split(dataset, ties, os.environ.get(DATA_VARIABLE, ""))
+    if reading.done():
+        split = reading.result()
+    else:
+        with st.spinner("Reading the data set …"):
+            split = reading.result()
     if isinstance(split, Split) and split.fingerprint != fingerprint:
         return (
             f"the copy of {dataset} on this machine is another one: its fingerprint starts with "
             f"{split.fingerprint[:12]}, these records were measured on {fingerprint[:12]}"
         )
     return split
+
+
+def read_ahead_of(dataset: str, ties: str) -> None:
+    """Get ready, in the background, what the pages after the first one need."""
+    read_ahead.warm_up()
+    read_ahead.split(dataset, ties, os.environ.get(DATA_VARIABLE, ""))
 
 
 def lists_of(stored: StoredRecord, split: Split, view: View) -> Rankings | str:
@@ -139,14 +150,6 @@ def _group_differences(
 ) -> list[GroupDifference]:
     first, second = contenders(*_pair)
     return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=1000)
-
-
-@st.cache_resource(show_spinner="Reading the data set …", max_entries=4)
-def _split(dataset: str, ties: str, data_dir: str) -> Split | str:
-    try:
-        return load_split(dataset, ties=ties)
-    except BenchError as error:
-        return str(error)
 
 
 @st.cache_resource(show_spinner="Reading ranked lists …", max_entries=24)

@@ -41,6 +41,8 @@ def render() -> None:
         _show_board(key, records, view, cutoff, ranked_by)
         _show_reported(key, records, view, cutoff)
     common.show_problems(loaded)
+    if chosen is not None:
+        loading.read_ahead_of(key.dataset, key.ties)
 
 
 def _show_board(
