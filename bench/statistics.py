@@ -13,13 +13,15 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.bootstrap import CONFIDENCE, Interval, percentile_bounds
+from bench.bootstrap import CONFIDENCE, Interval, grouped_means, percentile_bounds
 from bench.schema import BoolArray, FloatArray
 
 RESAMPLES = 10_000
 ALPHA = 0.05
 CELLS = 1_000_000
 """Largest scratch table, in cells, that a step works on at once."""
+USERS_PER_GROUP = 4
+"""A resample drawn by groups of equal users pays from about this many users a group."""
 _SAME = 1e-9
 """Sums of outcomes closer than this are one value that was added up in another order."""
 
@@ -179,15 +181,29 @@ def detectable_difference(differences: FloatArray, *, power: float = 0.8, alpha:
 def _resampled_means(rows: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:
     """Draw bootstrap means of each row of outcomes (rows, users): (resamples, rows).
 
-    Users whom every row missed add nothing, so only the draws that land on the others are made.
+    Where many users share their outcomes, as on a metric of one pair of models, one multinomial draw
+    makes a resample. Else, users whom every row missed add nothing, so only the draws that land on the
+    others are made.
     """
-    from scipy.sparse import csr_array
-
     users = rows.shape[1]
     values = np.ascontiguousarray(rows[:, rows.any(axis=0)].T)
-    means = np.zeros((resamples, len(rows)))
     if not len(values):
-        return means
+        return np.zeros((resamples, len(rows)))
+    groups, counts = np.unique(values, axis=0, return_counts=True)
+    if USERS_PER_GROUP * len(groups) <= len(values):
+        missed = np.zeros((len(rows), 1))
+        weights = np.hstack([missed, groups.T])
+        return grouped_means(np.array([users - len(values), *counts]), weights, rng, resamples)
+    return _means_of_single_draws(values, users, rng, resamples)
+
+
+def _means_of_single_draws(
+    values: FloatArray, users: int, rng: np.random.Generator, resamples: int
+) -> FloatArray:
+    """Draw bootstrap means of all `users`, of whom some got values (some users, rows) and the rest 0."""
+    from scipy.sparse import csr_array
+
+    means = np.zeros((resamples, values.shape[1]))
     landed = rng.binomial(users, len(values) / users, size=resamples)
     for part in _chunks(resamples, len(values)):
         starts = np.concatenate([[0], np.cumsum(landed[part])])
