@@ -16,6 +16,11 @@ EXTRA = "pip install 'genrec-bench[llm]'"
 UNSLOTH_PYTHON = "GENREC_BENCH_UNSLOTH_PYTHON"
 """Environment variable: the Python of a separate environment that holds unsloth."""
 
+NO_UNSLOTH = (
+    "unsloth is not installed; get it with: pip install 'genrec-bench[unsloth]', "
+    f"or name the Python of another environment in {UNSLOTH_PYTHON}"
+)
+
 
 def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
     """Raise Unavailable if packages, GPU, weights or device memory are missing.
@@ -43,10 +48,7 @@ def _require_packages(preset: Preset, *, finetuned: bool) -> None:
     if missing:
         raise Unavailable(f"not installed: {', '.join(missing)}; get it with: {EXTRA}")
     if settings.backend == "unsloth" and not finetuned and not has_unsloth():
-        raise Unavailable(
-            "unsloth is not installed; get it with: pip install 'genrec-bench[unsloth]', "
-            f"or name the Python of another environment in {UNSLOTH_PYTHON}, or --set finetune.backend=peft"
-        )
+        raise Unavailable(f"{NO_UNSLOTH}, or --set finetune.backend=peft")
 
 
 def has_unsloth() -> bool:

@@ -156,11 +156,22 @@ def select_strategy(
     trained = artefact.find_trained(work, name, preset, seed=seed, fingerprint=data.fingerprint)
     check_available(preset, name, finetuned=trained is not None)
     folder = finetune(data, preset, name, seed=seed, work=work).folder
-    trial = Trial(folder, data)
-    rows = []
+    trial, rows = Trial(folder, data), []
     for number, candidate in enumerate(candidates):
         report(f"strategy {candidate.name}", number, len(candidates))
-        rows.append(_with_known_peak(trial.run(candidate), folder))
+        rows.append(with_known_peak(trial.run(candidate), folder))
+    return keep_best(folder, data, rows, metric=metric, view=view)
+
+
+def keep_best(
+    folder: Path,
+    data: TrainingData,
+    rows: list[dict[str, Any]],
+    *,
+    metric: str = "ndcg@5",
+    view: View = "seen_removed",
+) -> Selection:
+    """Keep the table of trials with the model of `folder`, and the best of them as its choice."""
     best = max(rows, key=lambda row: float(row[view][metric]))
     table = {
         "schema_version": 1,
@@ -180,7 +191,7 @@ def select_strategy(
     return Selection(rows=rows, chosen=best["strategy"], path=folder / RECORD)
 
 
-def _with_known_peak(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+def with_known_peak(row: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Where texts were read and not written, take the memory peak from the table that was kept before."""
     if row["peak_vram_bytes"] is not None:
         return row

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import writers
+from tiny_report import SHUFFLED, go, make_setting, records
 from typer.testing import CliRunner
 
 from bench import store
 from bench.cli import build_app
 from bench.errors import BenchError
 from bench.schema import Split
+from genrec import artefact
 from genrec.availability import UNSLOTH_PYTHON
-from genrec.config import load_preset
-from genrec.gpu_report import finetuning, steps
-from genrec.gpu_report.parts import PARTS
+from genrec.config import GenerateSettings, load_preset
+from genrec.gpu_report import finetuning
+from genrec.gpu_report.generation_speed import WAYS
+from genrec.gpu_report.published_loop import published_loop
 from genrec.gpu_report.rates import data_sheet, generation_work, model_flops_per_token
 from genrec.gpu_report.setting import TINY, Setting
-from genrec.gpu_report.steps import Measured, Part, Row, Step, TimeIsUp, run_part
 from genrec.shapes import LLAMA_SHAPES
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="tiny sizes are for machines without a GPU")
 
 
-def quiet(*_: object) -> None:
-    pass
-
-
-def make_setting(split: Split, folder: Path) -> Setting:
-    return Setting(
-        dataset="toy",
-        load_split=lambda ties: replace(split, ties=ties),
-        results_dir=folder / "results",
-        work=folder / "work",
-        scale=TINY,
-        sizes=("1b",),
-    )
+TOKENIZER = writers.tokenizer()
 
 
 @pytest.fixture(autouse=True)
@@ -55,20 +46,13 @@ def setting(toy_split: Split, tmp_path: Path) -> Setting:
     return make_setting(toy_split, tmp_path)
 
 
-def go(setting: Setting, part: str, minutes: float = 10) -> list[Row]:
-    return run_part(PARTS[part], setting, minutes=minutes, show=quiet)
-
-
-def records(setting: Setting) -> dict[str, Any]:
-    loaded = store.load_records(setting.results_dir)
-    assert not loaded.problems
-    return {stored.record.model.name: stored.record for stored in loaded.records}
-
-
 def test_cost_rows(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = go(setting, "cost")
+    *rows, unsloth = rows
     assert [row["what"] for row in rows] == ["peft, published batch", "peft, best batch"]
     assert all(row["tokens_per_second"] > 0 and row["allocated_gb"] is None for row in rows)
+    assert unsloth["what"] == "unsloth, published batch" and unsloth["tokens_per_second"] is None
+    assert "unavailable: unsloth is not installed; get it with" in unsloth["note"]
     found = records(setting)
     assert set(found) == {"llama-1b-cost", "llama-1b-cost-best-batch"}
     record = found["llama-1b-cost"]
@@ -84,7 +68,7 @@ def test_cost_rows(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("what is kept is not measured again")
 
     monkeypatch.setattr("genrec.gpu_report.cost_rows.measure_finetuning", fail)
-    assert go(setting, "cost") == rows
+    assert go(setting, "cost") == [*rows, unsloth]
     assert len(store.load_records(setting.results_dir).records) == 2
 
 
@@ -93,26 +77,62 @@ def test_lack_of_memory_is_a_row_and_no_record(setting: Setting, monkeypatch: py
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(finetuning, "finetune", lack)
-    rows = go(setting, "cost")
+    *rows, _ = go(setting, "cost")
     assert [row["note"] for row in rows] == ["does not fit on this card"] * 2
     assert not store.load_records(setting.results_dir).records
 
 
-def test_generation_speed_writes_the_same_texts(setting: Setting) -> None:
+def test_generation_speed_adds_one_technique_at_a_time(setting: Setting) -> None:
     rows = go(setting, "generation-speed")
-    ways = [row["way"] for row in rows]
-    assert ways[0] == "published loop" and ways[-2] == "ours" and "fp32" in ways[-1]
-    # this machine computes in fp32 in any case, where both loops must agree
-    assert rows[-1]["same_texts_as_ours"] == 1.0
-    assert all(row["users_per_second"] > 0 for row in rows[:-1])
-    assert rows[0]["batches"] == 1 and rows[0]["prefill_flops_share"] > 0
+    timed, compared = rows[: len(WAYS)], rows[len(WAYS) :]
+    assert [row["way"] for row in timed] == list(WAYS)
+    assert all(row["users_per_second"] > 0 and row["prefill_flops_share"] > 0 for row in timed)
+    assert timed[0]["batches"] == 1 and timed[0]["times_previous"] == timed[0]["times_published"] == 1.0
+    for above, row in pairwise(timed[:-1]):
+        gain = row["users_per_second"] / above["users_per_second"]
+        assert row["times_previous"] == pytest.approx(gain, abs=0.02)
+    assert [row["decoding_step"] for row in timed[4:6]] == ["plain", "fixed buffers, nothing recorded"]
+    # fp32 on this machine: no rounding decides, and every way writes the same
+    assert [row["same_texts"] for row in rows] == [1.0] * len(rows)
+    assert all("fp32" in row["way"] and "note" not in row for row in compared)
     table = records(setting)["llama-1b-generation-speed"].details["table"]
-    assert table[0]["times_published"] == 1.0 and len(table) == len(rows)
+    assert [row["way"] for row in table] == [row["way"] for row in rows]
+
+
+def test_a_way_that_writes_other_texts_is_shown(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Any) -> Any:
+        return lambda prompts, settings: [["something else"] * settings.num_beams for _ in prompts]
+
+    monkeypatch.setitem(WAYS, "+ shared instruction prefix", broken)
+    other = [row for row in go(setting, "generation-speed") if row["same_texts"] < 1]
+    assert [row["way"].split(",")[0] for row in other] == ["+ shared instruction prefix"] * 2
+    assert other[1]["note"] == "writes other texts"
+
+
+def test_full_batches_that_do_not_fit_are_halved(setting: Setting) -> None:
+    model = writers.llama(len(TOKENIZER), end_bias=2.0)
+    prompts = writers.prompts(7)
+    settings = GenerateSettings(num_beams=2, max_new_tokens=6, max_seq_length=240)
+    expected = published_loop(model, TOKENIZER, prompts, settings)
+    rows: list[int] = []
+
+    def fail_above_two_users(ids: Any) -> None:
+        rows.append(ids.shape[0])
+        if ids.shape[0] > 2 * settings.num_beams:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.register_forward_pre_hook(
+        lambda _, __, inputs: fail_above_two_users(inputs["input_ids"]), with_kwargs=True
+    )
+    assert published_loop(model, TOKENIZER, prompts, settings, token_budget=10_000) == expected
+    assert rows[0] == 7 * settings.num_beams
 
 
 def test_finetune_speed(setting: Setting) -> None:
     rows = go(setting, "finetune-speed")
-    assert rows[0]["batches"] == "padded (published)" and len(rows) == 5
+    assert all("unsloth is not installed" in row["note"] for row in rows[5:])
+    rows = rows[:5]
+    assert rows[0]["batches"] == "padded (published)"
     assert rows[2]["padding_share"] <= rows[0]["padding_share"]
     assert all(row["mfu"] is None and row["share_of_measured_matmul"] > 0 for row in rows)
     assert records(setting)["llama-1b-finetune-speed"].details["table"][0]["times_published"] == 1.0
@@ -120,6 +140,7 @@ def test_finetune_speed(setting: Setting) -> None:
 
 def test_quality_then_strategies(setting: Setting) -> None:
     rows = go(setting, "llama-60m")
+    rows += go(setting, "llama-60m-shuffled")
     found = records(setting)
     assert set(found) == {"llama-tiny", "llama-tiny-constrained", "llama-tiny-candidates"}
     assert len(store.load_records(setting.results_dir).records) == 5  # two tie rules each, and one table
@@ -131,56 +152,27 @@ def test_quality_then_strategies(setting: Setting) -> None:
     assert [row["users"] for row in candidates] == [1, 1]  # the one validation user
     assert [row["users"] for row in tested] == [6] * 4
 
-    strategies = go(setting, "strategies")
+    *strategies, choice = go(setting, "strategies")
     assert [row["strategy"] for row in strategies] == [
         "beam", "sample:0.5", "sample:0.2", "sample:0.1", "calrec", "constrained",
     ]  # fmt: skip
+    assert all(row["wall_seconds"] > 0 and row["users_per_second"] > 0 for row in strategies)
     assert "llama-tiny-strategies" in records(setting)
-    trained = [path for path in setting.work.iterdir() if path.name.startswith("llama-tiny-")]
-    assert len(trained) == len(TINY.candidates)  # nothing was fine-tuned again
+    trained = artefact.find_artefacts(setting.work, "llama-tiny")
+    # each candidate on the one split, the chosen one on the other; nothing was fine-tuned again
+    by_fingerprint = Counter(made.fingerprint for _, made in trained)
+    assert by_fingerprint == {setting.split().fingerprint: len(TINY.candidates), SHUFFLED: 1}
+    chosen = [made for _, made in trained if made.selected is not None]
+    best_row = max(strategies, key=lambda row: row["ndcg@5 removed"])
+    assert len(chosen) == 1 and chosen[0].selected.strategy == best_row["strategy"].split(":")[0]
+    assert choice["strategy"].endswith(f": {best_row['strategy']}")
 
 
-def step_part(log: list[str], *names: str, act: Callable[[str], None] = quiet) -> Part:
-    def measure(name: str) -> Measured:
-        log.append(name)
-        act(name)
-        return Measured(row={"step": name})
-
-    def listed(_: Setting) -> Sequence[Step]:
-        return [Step(name=name, measure=lambda name=name: measure(name)) for name in names]
-
-    return Part(name="probe", title="probe", steps=listed)
-
-
-def test_an_interrupted_part_goes_on(setting: Setting) -> None:
-    log: list[str] = []
-
-    def killed_at_b(name: str) -> None:
-        if name == "b" and log.count("b") == 1:
-            raise KeyboardInterrupt
-
-    part = step_part(log, "a", "b", "c", act=killed_at_b)
-    with pytest.raises(KeyboardInterrupt):
-        run_part(part, setting, minutes=10, show=quiet)
-    assert run_part(part, setting, minutes=10, show=quiet) == [{"step": name} for name in "abc"]
-    assert log == ["a", "b", "b", "c"]
-
-
-def test_a_part_stops_when_its_minutes_are_over(setting: Setting) -> None:
-    with pytest.raises(TimeIsUp):
-        go(setting, "cost", minutes=0)
+@pytest.mark.parametrize("part", ["llama-60m-shuffled", "strategies"])
+def test_what_needs_the_chosen_settings_waits_for_them(part: str, setting: Setting) -> None:
+    (row,) = go(setting, part)
+    assert "part llama-60m comes first" in row["failed"]
     assert not store.load_records(setting.results_dir).records
-    assert steps.kept_rows(setting, "cost") == {}
-
-
-def test_a_step_whose_record_is_gone_is_measured_again(setting: Setting, tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
-    path.write_text("{}")
-    steps.keep(setting, "probe", "a", Measured(row={"step": "kept"}, record=path))
-    log: list[str] = []
-    assert run_part(step_part(log, "a"), setting, minutes=1, show=quiet) == [{"step": "kept"}]
-    path.unlink()
-    assert run_part(step_part(log, "a"), setting, minutes=1, show=quiet) == [{"step": "a"}]
 
 
 def test_data_sheets_are_found_by_the_drivers_name() -> None:
@@ -235,5 +227,7 @@ def test_the_command_prints_a_table_and_says_what_is_left(tmp_path: Path) -> Non
     code, output = invoke("--parts", "ceilings", *tiny)
     assert code == 0 and "copy bytes/s" in output
     started = time.monotonic()
-    code, output = invoke("--parts", "strategies", "--minutes", "0", *tiny)
-    assert code == 75 and "not finished: strategies" in output and time.monotonic() - started < 60
+    code, output = invoke("--parts", "strategies", *tiny)
+    assert code == 1 and "with steps that failed: strategies" in output
+    code, output = invoke("--parts", "llama-60m", "--minutes", "0", *tiny)
+    assert code == 75 and "not finished: llama-60m" in output and time.monotonic() - started < 60

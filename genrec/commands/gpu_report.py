@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from genrec.gpu_report.setting import Scale, Setting
     from genrec.gpu_report.steps import Part, Row
 
-PART_NAMES = ("ceilings", "llama-60m", "strategies", "cost", "generation-speed", "finetune-speed")
+PART_NAMES = (
+    "ceilings", "llama-60m", "llama-60m-shuffled", "strategies", "cost", "generation-speed", "finetune-speed",
+)  # fmt: skip
 UNFINISHED = 75
 """Exit code when a part's minutes were over: the same command goes on (sysexits' EX_TEMPFAIL)."""
 
@@ -63,31 +65,39 @@ def gpu_report(
     )
     from genrec.gpu_report.parts import PARTS
 
-    unfinished = [
-        name for name in chosen if not measure(setting, PARTS[name], minutes=minutes, afresh=afresh)
-    ]
+    ends = {name: measure(setting, PARTS[name], minutes=minutes, afresh=afresh) for name in chosen}
+    unfinished = [name for name, end in ends.items() if end == "unfinished"]
+    failed = [name for name, end in ends.items() if end == "failed"]
+    if failed:
+        typer.echo(f"with steps that failed: {', '.join(failed)}; the same command tries those again")
     if unfinished:
         typer.echo(f"not finished: {', '.join(unfinished)}; the same command (without --afresh) goes on")
         raise typer.Exit(UNFINISHED)
+    if failed:
+        raise typer.Exit(1)
 
 
-def measure(setting: Setting, part: Part, *, minutes: float, afresh: bool) -> bool:
-    """Run one part and print its table; give whether it is finished."""
+def measure(
+    setting: Setting, part: Part, *, minutes: float, afresh: bool
+) -> Literal["whole", "failed", "unfinished"]:
+    """Run one part, print its table and give how it ended."""
     from bench.terminal import LiveLine
-    from genrec.gpu_report.steps import TimeIsUp, forget, kept_rows, run_part
+    from genrec.gpu_report.steps import FAILED, TimeIsUp, forget, kept_rows, run_part
 
     if afresh:
         forget(setting, part.name)
-    finished = True
     try:
         with LiveLine(part.name, None) as line:
             rows: Sequence[Row] = run_part(part, setting, minutes=minutes, show=line.show)
+        end: Literal["whole", "failed", "unfinished"] = (
+            "failed" if any(FAILED in row for row in rows) else "whole"
+        )
     except TimeIsUp as stop:
-        finished = False
+        end = "unfinished"
         rows = [row for row in kept_rows(setting, part.name).values() if row]
         typer.echo(f"{part.name}: {stop}; {len(rows)} steps are kept")
     _print_table(part, rows)
-    return finished
+    return end
 
 
 def _check_device(device: str, shape: str, parts: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ shapes, precision and code are. Hours of the whole run are an estimate, with its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from bench.records import Cost
 from genrec.artefact import load_model
 from genrec.availability import has_unsloth
 from genrec.backends import Chosen
-from genrec.generate import TextGenerator
 from genrec.gpu_report.bases import real_prompts
-from genrec.gpu_report.finetuning import NOT_FIT, DoesNotFit, FinetuneSpeed, measure_finetuning
-from genrec.gpu_report.generation import GenerationSpeed, Write, measure_generation
+from genrec.gpu_report.finetuning import (
+    CannotMeasure,
+    FinetuneSpeed,
+    measure_finetuning,
+    unsloth_is_missing,
+)
+from genrec.gpu_report.generation import GenerationSpeed, OurWriter, measure_generation
 from genrec.gpu_report.records import write_cost_record
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Part, Step
@@ -46,29 +50,22 @@ def steps(setting: Setting) -> Iterable[Step]:
         yield Step(name=f"{size} best batch", measure=partial(_best_batch, setting, size))
         if has_unsloth():
             yield Step(name=f"{size} unsloth", measure=partial(_published, setting, size, "unsloth"))
-
-
-def our_writer(model: Any, tokenizer: Any, *, seed: int) -> Write:
-    """Our own generation as a way to write, nothing kept between calls but the loaded model."""
-
-    def write(prompts: Sequence[str], settings: Any) -> list[list[str]]:
-        made = TextGenerator(model, tokenizer, settings, seed=seed).generate(prompts)
-        return [list(made.texts[a:b]) for a, b in zip(made.indptr, made.indptr[1:], strict=False)]
-
-    return write
+        else:
+            names = {"size": size, "what": "unsloth, published batch"}
+            yield Step(name=f"{size} unsloth, missing", measure=partial(unsloth_is_missing, names))
 
 
 def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
     title = {"size": size, "what": f"{backend}, published batch"}
     try:
         trained = measure_finetuning(setting, size, backend=backend)
-    except DoesNotFit:
-        return Measured(row={**title, **NOT_FIT})
+    except CannotMeasure as problem:
+        return Measured(row={**title, **problem.row})
     finetuning = trained.row(setting, size)
     model, tokenizer = load_model(trained.folder)
     settings = trained.preset.generate
     prompts = real_prompts(setting, trained.preset, setting.scale.prompts)
-    write = our_writer(model, tokenizer, seed=setting.seed)
+    write = OurWriter(model, tokenizer, seed=setting.seed)
     generated = measure_generation(setting, write, tokenizer, prompts, settings)
     generation = generated.row(
         setting, setting.scale.shapes[size], settings,
@@ -97,20 +94,21 @@ def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
 def _best_batch(setting: Setting, size: str) -> Measured:
     """Try larger and larger batches until one does not fit or is no faster."""
     tried: list[dict[str, Any]] = []
+    title = {"size": size, "what": "peft, best batch"}
     best: FinetuneSpeed | None = None
     for overrides in LARGER:
         try:
             trained = measure_finetuning(setting, size, backend="peft", overrides=overrides)
-        except DoesNotFit:
-            tried.append({"settings": list(overrides), **NOT_FIT})
+        except CannotMeasure as problem:
+            tried.append({"settings": list(overrides), **problem.row})
             break
         tried.append({"settings": list(overrides), **trained.row(setting, size)})
         if best is not None and trained.tokens_per_second <= best.tokens_per_second:
             break
         best = trained
-    title = {"size": size, "what": "peft, best batch"}
     if best is None:
-        return Measured(row={**title, **NOT_FIT})
+        note = tried[0]["note"]
+        return Measured(row={**title, **CannotMeasure(note).row})
     finetuning = best.row(setting, size)
     estimate = _whole_run(setting, best, None)
     details = {"finetuning": finetuning, "tried": tried, "full_run_estimate": estimate}

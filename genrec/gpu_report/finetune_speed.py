@@ -12,7 +12,7 @@ from pathlib import Path
 from genrec.availability import has_unsloth
 from genrec.backends import Chosen
 from genrec.gpu_report.cost_rows import ONE_PASS
-from genrec.gpu_report.finetuning import NOT_FIT, DoesNotFit, measure_finetuning
+from genrec.gpu_report.finetuning import CannotMeasure, measure_finetuning, unsloth_is_missing
 from genrec.gpu_report.records import write_table_record
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Part, Row, Step
@@ -33,11 +33,12 @@ WAYS: tuple[tuple[str, Chosen, tuple[str, ...]], ...] = (
 def steps(setting: Setting) -> Iterable[Step]:
     """One step a way, on the smallest size that is asked for."""
     for title, backend, overrides in WAYS:
+        name = f"{setting.sizes[0]} {backend} {title}"
         if backend == "peft" or has_unsloth():
-            yield Step(
-                name=f"{setting.sizes[0]} {backend} {title}",
-                measure=partial(_measure, setting, title, backend, overrides),
-            )
+            yield Step(name=name, measure=partial(_measure, setting, title, backend, overrides))
+        else:
+            names = {"size": setting.sizes[0], "backend": backend, "batches": title}
+            yield Step(name=f"{name}, missing", measure=partial(unsloth_is_missing, names))
 
 
 def _measure(setting: Setting, title: str, backend: Chosen, overrides: tuple[str, ...]) -> Measured:
@@ -45,8 +46,8 @@ def _measure(setting: Setting, title: str, backend: Chosen, overrides: tuple[str
     names = {"size": size, "backend": backend, "batches": title}
     try:
         trained = measure_finetuning(setting, size, backend=backend, overrides=overrides)
-    except DoesNotFit:
-        return Measured(row={**names, **NOT_FIT})
+    except CannotMeasure as problem:
+        return Measured(row={**names, **problem.row})
     return Measured(row={**names, **trained.row(setting, size)})
 
 

@@ -13,6 +13,7 @@ from bench.measure import Meter
 from bench.progress import overhearing
 from bench.records import PeakVram
 from genrec.artefact import training_summary
+from genrec.availability import NO_UNSLOTH
 from genrec.backends import Chosen
 from genrec.config import Preset
 from genrec.decoding.batches import is_out_of_memory
@@ -21,13 +22,23 @@ from genrec.gpu_report.bases import base_preset, training_sample
 from genrec.gpu_report.ceilings import measured_ceilings
 from genrec.gpu_report.rates import model_flops_per_token, share
 from genrec.gpu_report.setting import Setting
-from genrec.gpu_report.steps import Row
+from genrec.gpu_report.steps import Measured, Row
 from genrec.gpu_report.timing import StepClock
 from genrec.recommender import release_device_memory
 
 
-class DoesNotFit(Exception):
-    """The card has not enough memory for a configuration."""
+class CannotMeasure(Exception):
+    """A configuration does not run on this machine; the message is the note of its row."""
+
+    @property
+    def row(self) -> Row:
+        """Empty figures and the reason."""
+        return {"step_seconds": None, "tokens_per_second": None, "note": str(self)}
+
+
+def unsloth_is_missing(names: Row) -> Measured:
+    """The row of a run with unsloth on a machine that has none."""
+    return Measured(row={**names, **CannotMeasure(f"unavailable: {NO_UNSLOTH}").row})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +81,6 @@ class FinetuneSpeed:
         }
 
 
-NOT_FIT: Row = {"step_seconds": None, "tokens_per_second": None, "note": "does not fit on this card"}
-
-
 def vram_columns(peak: PeakVram | None) -> dict[str, float | None]:
     """Peak device memory in GB (1e9 bytes), three ways."""
     parts = peak.model_dump() if peak else dict.fromkeys(PeakVram.model_fields)
@@ -82,7 +90,10 @@ def vram_columns(peak: PeakVram | None) -> dict[str, float | None]:
 def measure_finetuning(
     setting: Setting, size: str, *, backend: Chosen, overrides: Sequence[str] = ()
 ) -> FinetuneSpeed:
-    """Train for the scale's steps and measure; raises DoesNotFit where memory does not suffice."""
+    """Train for the scale's steps and measure.
+
+    Raises CannotMeasure where memory does not suffice, and where unsloth does not run.
+    """
     steps = setting.scale.steps
     limits = [f"finetune.backend={backend}", f"finetune.max_steps={steps}"]
     preset = base_preset(setting, size, [*limits, *overrides])
@@ -99,7 +110,9 @@ def measure_finetuning(
     except (RuntimeError, MemoryError, BenchError) as error:
         # unsloth's own process reports its end as text
         if is_out_of_memory(error) or "out of memory" in str(error).lower():
-            raise DoesNotFit(f"{size} with {backend} {' '.join(overrides)}") from None
+            raise CannotMeasure("does not fit on this card") from None
+        if backend == "unsloth" and isinstance(error, BenchError):
+            raise CannotMeasure(f"does not run here: {error}") from None
         raise
     training = training_summary(folder)
     return FinetuneSpeed(

@@ -11,6 +11,8 @@ import numpy as np
 from bench.measure import Meter
 from bench.progress import overhearing
 from genrec.config import GenerateSettings
+from genrec.decoding.techniques import USUAL, Techniques
+from genrec.generate import TextGenerator
 from genrec.gpu_report.ceilings import measured_ceilings
 from genrec.gpu_report.finetuning import vram_columns
 from genrec.gpu_report.rates import generation_work, share
@@ -21,6 +23,26 @@ from genrec.shapes import Shape
 
 Write = Callable[[Sequence[str], GenerateSettings], list[list[str]]]
 """(prompts, settings) -> the texts of each prompt."""
+
+
+class OurWriter:
+    """Our own generation as a way to write; nothing is kept between calls but the loaded model."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, seed: int, techniques: Techniques = USUAL) -> None:
+        self._model, self._tokenizer, self._seed, self._techniques = model, tokenizer, seed, techniques
+        self.decoding_step = ""
+        """How the decoding steps of the last call that took some were run."""
+
+    def __call__(self, prompts: Sequence[str], settings: GenerateSettings) -> list[list[str]]:
+        """Write the texts of each prompt."""
+        writer = TextGenerator(
+            self._model, self._tokenizer, settings, seed=self._seed, techniques=self._techniques
+        )
+        made = writer.generate(prompts)
+        if settings.max_new_tokens > 1:
+            self.decoding_step = writer.decoding_step
+        return [list(made.texts[a:b]) for a, b in zip(made.indptr, made.indptr[1:], strict=False)]
+
 
 BATCH_REPORTS = frozenset({"generate", "published loop"})
 """Progress that a way to generate reports once a batch."""
@@ -81,6 +103,9 @@ class GenerationSpeed:
             "prefill_seconds": round(self.prefill_seconds, 4),
             "decode_seconds": round(decode_seconds, 4),
             "batches": self.batches,
+            "decode_bytes_per_second": byte_rate and round(byte_rate),
+            "decode_flops_per_second": flop_rate and round(flop_rate),
+            "prefill_flops_per_second": round(prefill_rate),
             "prefill_flops_share": share(prefill_rate, ceilings["matmul_flops_per_second"]),
             "decode_bytes_share": byte_rate and share(byte_rate, ceilings["copy_bytes_per_second"]),
             "decode_flops_share": flop_rate and share(flop_rate, ceilings["matmul_flops_per_second"]),

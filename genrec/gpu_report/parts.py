@@ -17,6 +17,7 @@ PARTS: dict[str, Part] = {
     for part in (
         ceilings.PART,
         quality.PART,
+        quality.SHUFFLED_PART,
         strategies.PART,
         cost_rows.PART,
         generation_speed.PART,

@@ -16,12 +16,16 @@ def synchronise() -> None:
         torch.cuda.synchronize()
 
 
+LIMIT_SECONDS = 45.0
+"""A slow measurement is not repeated any more after this time."""
+
+
 def median_seconds(work: Callable[[], Any], *, repeats: int, warmups: int = 1) -> float:
-    """Median wall time of `work` over `repeats` calls, after calls that are not counted."""
+    """Median wall time of `work` over up to `repeats` calls, after calls that are not counted."""
     for _ in range(warmups):
         work()
-    seconds = []
-    for _ in range(repeats):
+    seconds: list[float] = []
+    while len(seconds) < repeats and (not seconds or sum(seconds) < LIMIT_SECONDS):
         synchronise()
         start = time.perf_counter()
         work()
