@@ -79,10 +79,11 @@ def _with(*names: str) -> Callable[[_Subject], Write]:
     return partial(_ours, techniques=Techniques(**chosen))
 
 
+PUBLISHED = "published loop"
 PLAIN_ATTENTION = "ours without fused attention"
 
 WAYS: dict[str, Callable[[_Subject], Write]] = {
-    "published loop": _published,
+    PUBLISHED: _published,
     "+ length-sorted, token-budget batches": _published_in_full_batches,
     "+ prompt run once, cache shared by beams": _with(),
     "+ shared instruction prefix": _with("shared_prefix"),

@@ -45,9 +45,9 @@ TRUE = Scale(
     preset_settings=("finetune.checkpoint_minutes=1",),
     candidates=(
         (),
-        ("finetune.train_windows=4", "finetune.epochs=6"),
-        ("finetune.train_windows=4", "finetune.epochs=6", "finetune.loss_on=target"),
-        ("finetune.train_windows=4", "finetune.epochs=6", "finetune.learning_rate=5.0e-4"),
+        # as many tokens in all: a user's last items as targets of their own
+        ("finetune.train_windows=4", "finetune.epochs=3"),
+        ("finetune.train_windows=4", "finetune.epochs=3", "finetune.loss_on=target"),
     ),
     prompts=256,
     steps=14,
