@@ -157,15 +157,18 @@ def _print_table(part: Part, rows: Sequence[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    headings = [column.replace("_per_second", "/s").replace("_", " ") for column in columns]
-    table = Table(*headings, title=f"{part.name}: {part.title}", box=box.SIMPLE_HEAD, title_justify="left")
+    columns = list(dict.fromkeys(name for row in rows for name, value in row.items() if value is not None))
+    table = Table(title=f"{part.name}: {part.title}", box=box.SIMPLE_HEAD, title_justify="left")
+    for column in columns:
+        heading = column.replace("_per_second", "/s").replace("_", "\n").replace(" ", "\n")
+        table.add_column(heading, no_wrap=column not in ("note", "failed"))
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console(markup=False, width=max(200, Console().width)).print(table)
+    Console(markup=False, width=max(230, Console().width)).print(table)
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    large = isinstance(value, int) and abs(value) >= 1_000_000
+    return f"{value:.4g}" if isinstance(value, float) or large else str(value)

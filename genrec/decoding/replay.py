@@ -21,9 +21,9 @@ SPAN = 16
 """Steps on one set of buffers. More would have attention read more places that are still empty, fewer
 would record more often; to record takes about as long as one plain step. Reasoned, not measured."""
 
-TOLERANCE = 0.01
+TOLERANCE = 0.05
 """Largest difference between replayed and plain logits, as a share of the largest logit. Equal kernels
-give equal numbers; a kernel that was left out of the recording gives quite other ones."""
+give equal numbers, other ones a rounding in bf16; a kernel that the recording left out, quite others."""
 
 Record = Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]]
 """(work) -> (the tensor it gives, how to run it again into that tensor)."""
