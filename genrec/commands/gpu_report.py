@@ -158,12 +158,13 @@ def _print_table(part: Part, rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     columns = list(dict.fromkeys(name for row in rows for name, value in row.items() if value is not None))
-    table = Table(title=f"{part.name}: {part.title}", box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         heading = column.replace("_per_second", "/s").replace("_", "\n").replace(" ", "\n")
         table.add_column(heading, no_wrap=column not in ("note", "failed"))
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
+    typer.echo(f"{part.name}: {part.title}")
     Console(markup=False, width=max(230, Console().width)).print(table)
 
 
