@@ -18,7 +18,7 @@ from bench.splits import load_split
 
 KEPT = 4
 """Data sets held at a time; Beauty takes some 50 MB."""
-_LATER_PACKAGES = ("altair", "scipy.sparse", "pyarrow.compute")
+_LATER_PACKAGES = ("scipy.sparse", "pyarrow.compute")
 
 _lock = Lock()
 _reading: OrderedDict[tuple[str, str, str], Future[Split | str]] = OrderedDict()

@@ -95,7 +95,7 @@ def _show_groups(first: StoredRecord, second: StoredRecord, split: Split, view: 
     for number, (name, part) in enumerate(frame.groupby("slice", sort=False)):
         with (left, right)[number % 2]:
             st.markdown(f"**{name}**")
-            st.altair_chart(charts.difference_chart(part, f"A − B, {metric}"), width="stretch")
+            st.vega_lite_chart(spec=charts.difference_chart(part, f"A − B, {metric}"), width="stretch")
     st.caption(
         "Bars: 95 % bootstrap interval of the paired difference; verdicts are Holm-corrected over all groups."
     )

@@ -109,7 +109,7 @@ def _show_slices(record: Record) -> None:
     left, right = st.columns(2)
     for number, panel in enumerate(panels):
         with (left, right)[number % 2]:
-            st.altair_chart(panel, width="stretch")
+            st.vega_lite_chart(spec=panel, width="stretch")
     st.caption("Dots: mean of the group. Bars: 95 % bootstrap interval. Few users make wide bars.")
 
 
@@ -136,7 +136,7 @@ def _show_cost(record: Record) -> None:
         stages = run_tables.stage_frame(record)
         if len(stages):
             st.markdown("**Wall time by stage**")
-            st.altair_chart(charts.stage_chart(stages), width="stretch")
+            st.vega_lite_chart(spec=charts.stage_chart(stages), width="stretch")
     _show_memory("**Memory over the run**, sampled once a second", run_tables.memory_frame(record))
     _show_memory("**Memory while fine-tuning**", run_tables.finetuning_memory_frame(record))
 
@@ -144,7 +144,7 @@ def _show_cost(record: Record) -> None:
 def _show_memory(title: str, memory: pd.DataFrame) -> None:
     if memory["seconds"].nunique() > 1:
         st.markdown(title)
-        st.altair_chart(charts.memory_chart(memory), width="stretch")
+        st.vega_lite_chart(spec=charts.memory_chart(memory), width="stretch")
 
 
 def _latency(milliseconds: float | None) -> str:
@@ -158,7 +158,7 @@ def _show_generation(record: Record) -> None:
         common.show_table(("Figure", "Value"), health, key="health", numeric=(1,))
     if len(loss):
         st.header("Loss")
-        st.altair_chart(charts.loss_chart(loss), width="stretch")
+        st.vega_lite_chart(spec=charts.loss_chart(loss), width="stretch")
 
 
 def _show_description(record: Record) -> None:

@@ -1,0 +1,96 @@
+"""Every chart is Vega-Lite by its own schema, and holds the rows that it was given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import altair
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+from leaderboard import charts
+
+STAGES = ("fit", "fit", "recommend", "score")
+MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
+    "slices": (
+        lambda: charts.slice_charts(
+            pd.DataFrame(
+                {
+                    "slice": ["length", "length"],
+                    "group": ["<=5", ">14"],
+                    "users": [1200, 3],
+                    "value": [0.1, 0.2],
+                    "low": [0.05, np.nan],
+                    "high": [0.15, np.nan],
+                }
+            ),
+            "ndcg@10",
+        )[0],
+        2,
+    ),
+    "memory": (
+        lambda: charts.memory_chart(
+            pd.DataFrame(
+                {
+                    "seconds": [0.0, 1.0, 2.0, 9000.0],
+                    "stage": STAGES,
+                    "memory": ["RAM", "RAM", "VRAM", "VRAM"],
+                    "bytes": [1e9, 2e9, 3e9, 4e9],
+                }
+            )
+        ),
+        3,
+    ),
+    "stages": (
+        lambda: charts.stage_chart(pd.DataFrame({"stage": ["load", "fit"], "seconds": [1.0, 75.0]})),
+        2,
+    ),
+    "loss": (
+        lambda: charts.loss_chart(
+            pd.DataFrame({"step": [1, 2, 2], "loss": [7.0, 6.0, np.nan], "series": ["train", "train", "val"]})
+        ),
+        3,
+    ),
+    "differences": (
+        lambda: charts.difference_chart(
+            pd.DataFrame(
+                {
+                    "label": ["<=5", ">14"],
+                    "value": [0.1, -0.2],
+                    "low": [0.0, -0.3],
+                    "high": [0.2, -0.1],
+                    "verdict": ["cannot tell", "significant"],
+                }
+            ),
+            "A - B",
+        ),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_chart_is_vega_lite(name: str) -> None:
+    make, rows = MAKERS[name]
+    spec = json.loads(json.dumps(make(), allow_nan=False))
+    altair.LayerChart.from_dict(spec, validate=True)
+    assert len(spec["layer"][0]["data"]["values"]) == rows
+    for layer in spec["layer"]:
+        named = {part["field"] for part in layer["encoding"].values() if "field" in part}
+        assert named <= set(layer["data"]["values"][0])
+
+
+def test_hours_stand_for_many_seconds() -> None:
+    spec = MAKERS["memory"][0]()
+    assert "(h)" in spec["layer"][0]["encoding"]["x"]["title"]
+    assert spec["layer"][2]["data"]["values"][-1]["time"] == 2.5
+
+
+def test_a_wrong_chart_is_found() -> None:
+    spec = MAKERS["loss"][0]()
+    spec["layer"][0]["mark"] = {"type": "lines"}
+    with pytest.raises(jsonschema.ValidationError, match="lines"):
+        altair.LayerChart.from_dict(spec, validate=True)
