@@ -74,7 +74,7 @@ def write_parquet(table: Any, path: Path) -> None:
 def read_parquet(path: Path, columns: list[str], encoded: tuple[str, ...] = ()) -> Any:
     """Read these columns of a file of the results folder; RecordError if it is too large or damaged.
 
-    The leaves in `encoded` stay dictionary-encoded, each text decoded once.
+    The leaves in `encoded` stay dictionary-encoded, each text decoded once, where Arrow can do that.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -82,6 +82,22 @@ def read_parquet(path: Path, columns: list[str], encoded: tuple[str, ...] = ()) 
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise RecordError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB")
-        return pq.read_table(path, columns=columns, memory_map=False, read_dictionary=list(encoded))
+        metadata = pq.read_metadata(path, memory_map=False)
+        leaves = {metadata.schema.column(number).path for number in range(metadata.num_columns)}
+        missing = set(columns) - {leaf.partition(".")[0] for leaf in leaves}
+        if missing:
+            raise RecordError(f"{path.name} is not readable: it has no column {', '.join(sorted(missing))}")
+        try:
+            return _read(path, columns, metadata, sorted(leaves.intersection(encoded)))
+        except pa.ArrowNotImplementedError:  # lists in several groups of rows, each with its own dictionary
+            return _read(path, columns, metadata, [])
     except (OSError, pa.ArrowException) as error:
         raise RecordError(f"{path.name} is not readable: {error}") from None
+
+
+def _read(path: Path, columns: list[str], metadata: Any, encoded: list[str]) -> Any:
+    import pyarrow.parquet as pq
+
+    # read_table would look for a folder of files first, which takes longer than to read a small file
+    with pq.ParquetFile(path, metadata=metadata, memory_map=False, read_dictionary=encoded) as file:
+        return file.read(columns=columns)

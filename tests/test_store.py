@@ -209,6 +209,15 @@ def test_lists_written_otherwise_read_the_same(toy_split: Split, tmp_path: Path,
     np.testing.assert_array_equal(read_lists(stored, toy_split), RANKINGS)
 
 
+def test_lists_without_a_column_are_refused(toy_split: Split, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    stored = store.load_record(store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path))
+    pq.write_table(pq.read_table(stored.lists_path, columns=["item_ids"]), stored.lists_path)
+    with pytest.raises(RecordError, match="it has no column user_id"):
+        read_lists(stored, toy_split)
+
+
 def test_lists_of_other_data_are_refused(toy_split: Split, tmp_path: Path) -> None:
     import dataclasses
 
