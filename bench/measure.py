@@ -80,10 +80,10 @@ class Meter:
 
     @property
     def peak_vram_bytes(self) -> PeakVram | None:
-        """Peak device memory, or null without a GPU."""
-        if self._gpus is None:
-            return None
+        """Peak device memory, or null without a GPU; without its driver's library, what torch knows."""
         cuda = _cuda()
+        if self._gpus is None and cuda is None:
+            return None
         samples = [s.vram_bytes for s in self.timeline if s.vram_bytes is not None]
         return PeakVram(
             allocated=int(cuda.max_memory_allocated()) if cuda else None,

@@ -68,6 +68,23 @@ def test_without_a_gpu_device_figures_are_null(monkeypatch: pytest.MonkeyPatch) 
     assert all(sample.vram_bytes is None for sample in meter.timeline)
 
 
+def test_without_the_drivers_library_torchs_figures_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = types.SimpleNamespace(
+        synchronize=lambda: None,
+        reset_peak_memory_stats=lambda: None,
+        max_memory_allocated=lambda: 5_000_000,
+        max_memory_reserved=lambda: 6_000_000,
+    )
+    monkeypatch.setattr(measure, "open_gpus", lambda: None)
+    monkeypatch.setattr(measure, "_cuda", lambda: cuda)
+    with Meter() as meter, meter.stage("fit", energy=True):
+        pass
+    peak = meter.peak_vram_bytes
+    assert peak is not None
+    assert (peak.allocated, peak.reserved, peak.process) == (5_000_000, 6_000_000, None)
+    assert meter.energy_joules is None
+
+
 def test_with_a_gpu_the_drivers_figures_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

@@ -141,7 +141,7 @@ def test_a_wrong_option_is_refused_before_anything_runs(
     arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     done = bench("--benchmark", *arguments, folder=tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not list(tmp_path.glob("results/**/*.json"))
