@@ -125,4 +125,23 @@ def sentence(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
     return (
         f"{opening} Nothing within {times} times the {axis.phrase} of {points[row].name} is better; "
         f"it reaches {100 * share:.0f} % of the best. {len(front)} of {len(points)} runs are on the front."
+        f"{_waste(points, costs, axis)}"
     )
+
+
+def _waste(points: Sequence[Point], costs: Sequence[float], axis: CostAxis) -> str:
+    """Name the run that costs most against the cheapest better one, if that is ten times or more."""
+    found = []
+    for point, cost in zip(points, costs, strict=True):
+        cheaper = [
+            (other_cost, other.name)
+            for other, other_cost in zip(points, costs, strict=True)
+            if other.quality > point.quality and 0 < other_cost < cost
+        ]
+        if cheaper:
+            least, name = min(cheaper)
+            found.append((cost / least, point.name, name))
+    times, costly, better = max(found, default=(0.0, "", ""))
+    if times < 10:
+        return ""
+    return f" {costly} takes {times:,.0f} times the {axis.phrase} of {better}, which is better."

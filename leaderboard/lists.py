@@ -157,7 +157,7 @@ _CATEGORY = Column(key="notes", label="Category", numeric=False)
 
 def _item_cell(catalogue: Catalogue, item: int, badges: tuple[Badge, ...] = ()) -> Cell:
     item_id = catalogue.item_ids[item]
-    brand = catalogue.brands[item]
+    brand = unescape(catalogue.brands[item] or "")
     return Cell(
         text=shown_title(catalogue, item),
         note=f"{brand} · {item_id}" if brand else item_id,

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from bench.schema import Rankings, Split
 from bench.store import load_record, load_records
 from bench.submission import Entry, ModelCard, Report
 from bench.target_ranks import read_ranks
-from leaderboard import board_cells, cost_chart, cost_points, downloads, session_submission, tables
+from leaderboard import board_cells, cost_chart, cost_points, downloads, lists, session_submission, tables
 from leaderboard.cost_points import AXES, Point
 from leaderboard.export import export
 from leaderboard.html_table import Badge, Bar, Cell, Column, Event, Row, render, safe_link
@@ -119,6 +120,15 @@ def test_the_board_as_cells(sample_split: Split, tmp_path: Path) -> None:
     assert "data-event" not in Parsed(still.split("<tbody>")[1]).attributes and "Peak RAM" not in still
 
 
+def test_titles_and_brands_are_shown_as_people_write_them(toy_split: Split) -> None:
+    items = len(toy_split.catalogue)
+    catalogue = replace(
+        toy_split.catalogue, titles=("Oil &amp; Balm",) * items, brands=("L&#39;Oreal",) * items
+    )
+    shown = Parsed(lists.history_table(replace(toy_split, catalogue=catalogue), 0)).text
+    assert any("Oil & Balm" in text for text in shown) and any("L'Oreal" in text for text in shown)
+
+
 def points(*triples: tuple[str, float, float]) -> list[Point]:
     return [
         Point(
@@ -139,6 +149,9 @@ def test_the_sentence_says_what_the_chart_shows() -> None:
     text = cost_points.sentence(points(("A", 1, 0.05), ("B", 250, 0.06), ("C", 300, 0.01)), axis, "nDCG@5")
     assert "Best nDCG@5: B." in text and "Nothing within 250 times the wall time of A is better" in text
     assert "83 % of the best" in text and "2 of 3 runs are on the front" in text
+    assert text.endswith("C takes 300 times the wall time of A, which is better.")
+    few = cost_points.sentence(points(("A", 1, 0.05), ("B", 250, 0.06), ("C", 9, 0.01)), axis, "nDCG@5")
+    assert "which is better." not in few
     assert "no other run is worth its cost" in cost_points.sentence(
         points(("A", 1, 2), ("B", 2, 1)), axis, "x"
     )
