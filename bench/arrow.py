@@ -1,4 +1,4 @@
-"""Arrow arrays made from their buffers, and the tables written as Parquet.
+"""Arrow arrays made from their buffers, and tables written and read as Parquet.
 
 pyarrow's own conversion of Python lists and numpy arrays imports pandas, which takes longer than all
 else in the writing of a record.

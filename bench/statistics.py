@@ -20,8 +20,8 @@ RESAMPLES = 10_000
 ALPHA = 0.05
 CELLS = 1_000_000
 """Largest scratch table, in cells, that a step works on at once."""
-USERS_PER_GROUP = 4
-"""A resample drawn by groups of equal users pays from about this many users a group."""
+USERS_PER_GROUP = 16
+"""A resample drawn by groups of equal users pays from about this many users a group (measured)."""
 _SAME = 1e-9
 """Sums of outcomes closer than this are one value that was added up in another order."""
 

@@ -127,7 +127,7 @@ def write(
         if generations is not None:
             texts = texts_table(split, generations)
             updates["texts_sha256"] = _place(
-                path.with_suffix(".texts.parquet"), lambda f: write_parquet(texts, f)
+                path.with_suffix(".texts.parquet"), partial(write_parquet, texts)
             )
         body = record.model_copy(update=updates).model_dump(mode="json")
         Record.model_validate(body)

@@ -17,7 +17,7 @@ from bench.schema import Split
 from bench.splits import load_split
 
 KEPT = 4
-"""Data sets held at a time; Beauty takes some 50 MB."""
+"""Data sets held at a time; Beauty takes under 100 MB."""
 _LATER_PACKAGES = ("scipy.sparse", "pyarrow.compute")
 
 _lock = Lock()

@@ -24,6 +24,7 @@ from bench.metrics import (
     mean_quality,
     parse_metric,
     quality_metrics,
+    ranks_in_view,
     remove_seen,
     target_ranks,
     user_outcomes,
@@ -418,6 +419,16 @@ class TestChecks:
 
     def test_views(self, toy_split: Split) -> None:
         assert view_of(TOY_LISTS, toy_split.test.histories, "seen_kept") is TOY_LISTS
+
+    def test_ranks_in_a_view_are_those_in_its_lists(self, sample_split: Split) -> None:
+        rng = np.random.default_rng(0)
+        items, users = len(sample_split.catalogue), len(sample_split.test)
+        rankings = rng.permuted(np.tile(np.arange(items, dtype=np.int32), (users, 1)), axis=1)[:, :200]
+        for view in VIEWS:
+            seen = view_of(rankings, sample_split.test.histories, view)
+            expected = target_ranks(seen, sample_split.test.targets)
+            found = ranks_in_view(rankings, sample_split.test, view)
+            assert np.array_equal(found, expected) and 0 < (found > 0).sum() < users
 
 
 @pytest.mark.real_data

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from bench.schema import Int32Array
-from genrec.decoding.cache import fork, keep, new_cache
+from genrec.decoding.cache import fork, keep, new_cache, run_step
 from genrec.decoding.prompts import left_padded
 from genrec.decoding.replay import Replay, StepRecorder
 
@@ -103,13 +103,7 @@ class Branches:
         if self._replay is not None:
             self.logits = self._replay.run(tokens, mask, positions)
             return
-        self.logits = self._model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits.float()
+        self.logits = run_step(self._model, self._cache, tokens, mask, positions)
 
     def keep(self, rows: Any) -> None:
         """Drop all users but these."""

@@ -118,3 +118,14 @@ def advance(cache: Any, count: int) -> None:
     """Count `count` more positions of every held layer as filled."""
     for layer in cache.layers:
         layer.advance(count)
+
+
+def run_step(model: Any, cache: Any, tokens: Any, mask: Any, positions: Any) -> Any:
+    """Run the newest tokens, (users, branches), on top of the cache; give float32 logits for each."""
+    return model(
+        input_ids=tokens,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+    ).logits.float()

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from genrec.decoding.cache import advance, hold
+from genrec.decoding.cache import advance, hold, run_step
 
 SPAN = 16
 """Steps on one set of buffers. More would have attention read more places that are still empty, fewer
@@ -145,10 +145,4 @@ class Replay:
         return self._plain(tokens, mask, positions)
 
     def _plain(self, tokens: Any, mask: Any, positions: Any) -> Any:
-        return self._model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits.float()
+        return run_step(self._model, self._cache, tokens, mask, positions)

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.errors import ConfigError
 from bench.measure import Meter
-from bench.metrics import mean_quality, target_ranks, view_of
+from bench.metrics import mean_quality, ranks_in_view
 from bench.records import VIEWS
 from bench.registry import find_model
 from bench.runner import DEPTH, Request, run
@@ -80,8 +80,7 @@ def validation_row(setting: Setting, overrides: Sequence[str]) -> dict[str, Any]
             rankings = model.recommend(data.validation.histories, DEPTH)
     row: dict[str, Any] = {}
     for view in VIEWS:
-        seen = view_of(rankings, data.validation.histories, view)
-        quality = mean_quality(target_ranks(seen, data.validation.targets), (5,))
+        quality = mean_quality(ranks_in_view(rankings, data.validation, view), (5,))
         row |= {f"{metric} {view.removeprefix('seen_')}": round(v, 6) for metric, v in quality.items()}
     details = model.details()
     seconds = details["generation_seconds"]
