@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings
 
 CELLS_PER_CHUNK = 1 << 16
-"""Numbers held at a time. Larger arrays go back to the system when freed; their pages are then fetched anew."""
+"""Numbers held at a time. Larger arrays go back to the system when freed; their pages are fetched anew."""
 
 _DRAWS, _COMPLETION = 0, 1
 _WORDS_PER_STEP = 4

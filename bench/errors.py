@@ -20,6 +20,10 @@ class RankingError(BenchError):
     """Ranked lists are not ranked lists: wrong shape or type, an unknown or repeated item, a gap."""
 
 
+class ModelError(BenchError):
+    """A model failed: it raised, wrote into what it was given, or its process ended."""
+
+
 class RecordError(BenchError):
     """A result record is unreadable, of an unknown version, or would be overwritten."""
 

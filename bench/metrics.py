@@ -38,11 +38,20 @@ def check_rankings(rankings: NDArray[Any], catalogue_size: int, users: int | Non
     Wanted: whole numbers, one row a user (`users` rows if given), each row distinct item rows of
     0..catalogue_size - 1, best first, then only NO_ITEM.
     """
-    rankings = np.asarray(rankings)
+    if isinstance(rankings, np.ma.MaskedArray):
+        rankings = rankings.filled(NO_ITEM)
+    try:
+        rankings = np.asarray(rankings)
+    except ValueError:
+        raise RankingError(
+            f"ranked lists must have shape (users, depth), got rows of different lengths; pad with {NO_ITEM}"
+        ) from None
     if rankings.ndim != 2 or rankings.shape[1] == 0:
         raise RankingError(f"ranked lists must have shape (users, depth), got {rankings.shape}")
     if not np.issubdtype(rankings.dtype, np.integer):
-        raise RankingError(f"ranked lists must hold item rows (int32), got {rankings.dtype}")
+        raise RankingError(
+            f"ranked lists must hold item rows, whole numbers such as int32, got {rankings.dtype}"
+        )
     if users is not None and len(rankings) != users:
         raise RankingError(f"ranked lists must have one row a user: {users} users, {len(rankings)} rows")
     unknown = (rankings < NO_ITEM) | (rankings >= catalogue_size)

@@ -21,6 +21,7 @@ from bench.metrics import check_rankings, evaluate
 from bench.progress import listening, report
 from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
 from bench.registry import ModelEntry, create
+from bench.run.guard import untouched
 from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
 
 DEPTH = 50
@@ -56,7 +57,8 @@ def run(request: Request) -> Outcome:
     Raises `bench.errors.Unavailable` if the model cannot run here, and BenchError for lists that
     break the contract; nothing is written then.
     """
-    split = request.split
+    split, name = request.split, request.entry.name
+    histories = split.test.histories
     model = create(request.entry, seed=request.seed, **request.arguments)
     data = split.training_data
     if isinstance(model, Demanding):
@@ -64,13 +66,17 @@ def run(request: Request) -> Outcome:
     created = datetime.now(UTC)
     with Meter() as meter:
         meter.wall_seconds["load"] = request.load_seconds
-        with meter.stage("fit", energy=True), _shown("fit", 1):
+        with untouched(model, name, data=data), meter.stage("fit", energy=True), _shown("fit", 1):
             model.fit(data)
-        with meter.stage("recommend", energy=True), _shown("recommend", len(split.test)):
-            rankings = model.recommend(split.test.histories, request.depth)
+        with (
+            untouched(model, name, histories=histories, data=data),
+            meter.stage("recommend", energy=True),
+            _shown("recommend", len(split.test)),
+        ):
+            rankings = model.recommend(histories, request.depth)
         # read now: the single requests below must not change what the run reports
         details, generations = _own_report(model)
-        with meter.stage("latency"), _shown("latency", 1):
+        with untouched(model, name, histories=histories), meter.stage("latency"), _shown("latency", 1):
             latency = _latency(model, split, request.depth)
         with meter.stage("score"), _shown("score", 1):
             rankings = _checked(rankings, request)

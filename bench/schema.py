@@ -2,6 +2,9 @@
 
 Inside the harness, items and users are row numbers; ids (ASINs, reviewer ids) appear only where
 files are read and records are written. This module knows nothing of files, metrics or models.
+
+Everything here is frozen, arrays included: each class takes over the arrays that it is given and makes
+them read-only, so that nobody who works on a split can change it for those who come after.
 """
 
 from __future__ import annotations
@@ -21,6 +24,13 @@ FloatArray = NDArray[np.float64]
 
 NO_ITEM = -1
 """Fills a ranked list where a model returned nothing."""
+
+
+def _freeze(part: object) -> None:
+    """Make the arrays of a dataclass read-only."""
+    for value in vars(part).values():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +80,9 @@ class Interactions:
     untitled_interactions: int = 0
     """Purchases of those items, left out too."""
 
+    def __post_init__(self) -> None:
+        _freeze(self)
+
     def __len__(self) -> int:
         return len(self.users)
 
@@ -93,6 +106,8 @@ class Histories:
             or self.indptr[-1] != len(self.items)
         ):
             raise ValueError("indptr must start at 0, end at len(items) and have one entry more than users")
+
+        _freeze(self)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -135,6 +150,9 @@ class Examples:
     histories: Histories
     targets: Int32Array
 
+    def __post_init__(self) -> None:
+        _freeze(self)
+
     def __len__(self) -> int:
         return len(self.targets)
 
@@ -170,6 +188,9 @@ class Split:
     """(users,) whether the test target shares its day with the last item of the history."""
     users_dropped: int = 0
     """Users left out because they have fewer than three purchases."""
+
+    def __post_init__(self) -> None:
+        _freeze(self)
 
     @property
     def training_data(self) -> TrainingData:

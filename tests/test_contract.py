@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.contract import RecommenderContract, small_shop
-from bench.errors import RankingError
+from bench.errors import ModelError, RankingError
 from bench.schema import Histories, Rankings, Recommender, TrainingData
 
 OUTSIDE = """
@@ -232,7 +232,7 @@ def test_a_sound_model_passes(test: str) -> None:
     ],
 )
 def test_a_fault_is_found(model: type[Recommender], test: str) -> None:
-    with pytest.raises((AssertionError, RankingError, TypeError, IndexError, ValueError)):
+    with pytest.raises((AssertionError, RankingError, ModelError, TypeError, IndexError, ValueError)):
         call(model, test)
 
 

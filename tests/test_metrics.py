@@ -8,6 +8,7 @@ from typing import Any
 
 import brute_force_metrics as brute
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -374,6 +375,13 @@ def _random_rankings(split: Split) -> Rankings:
     return order[:, :50].astype(np.int32)
 
 
+class Tensorlike:
+    """What NumPy asks of a tensor of torch or JAX."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Rankings:
+        return TOY_LISTS.copy()
+
+
 class TestChecks:
     @pytest.mark.parametrize(
         ("rankings", "message"),
@@ -385,6 +393,13 @@ class TestChecks:
             (lists([0, -2]), "row 0, place 2: item -2"),
             (np.array([[0, -1, 1]], dtype=np.int32), "row 0, place 2.*only after its last item"),
             (np.array([[2**40, 1]]), f"item {2**40}"),
+            ([[1, 2], [3]], "rows of different lengths; pad with -1"),
+            (None, r"shape \(users, depth\), got \(\)"),
+            (np.array([["P003", "P001"]]), "whole numbers such as int32, got <U4"),
+            (np.array([[3, 1]], dtype=object), "got object"),
+            (np.array([[3.0, np.nan]]), "got float64"),
+            (np.array([[True, True]]), "got bool"),
+            (np.array([[NO_ITEM, 3]]), "row 0, place 1: a list may hold -1 only after its last item"),
             (lists([0, 1], [5, 3, 5]), "row 1: item 5 is listed more than once"),
         ],
     )
@@ -397,6 +412,21 @@ class TestChecks:
         checked = check_rankings(TOY_LISTS.astype(dtype), 8, users=6)
         assert checked.dtype == np.int32
         assert checked.tolist() == TOY_LISTS.tolist()
+
+    @pytest.mark.parametrize(
+        "rankings",
+        [
+            TOY_LISTS.tolist(),
+            pd.DataFrame(TOY_LISTS),
+            Tensorlike(),
+            np.asfortranarray(TOY_LISTS),
+            np.ma.masked_equal(np.where(TOY_LISTS == NO_ITEM, 99, TOY_LISTS), 99),
+        ],
+        ids=["lists", "data frame", "tensor", "Fortran order", "masked"],
+    )
+    def test_lists_of_other_kinds_are_read_as_they_are_meant(self, rankings: Any) -> None:
+        checked = check_rankings(rankings, 8, users=6)
+        assert isinstance(checked, np.ndarray) and checked.tolist() == TOY_LISTS.tolist()
 
     def test_unsigned_numbers_are_taken(self) -> None:
         assert check_rankings(np.array([[3, 1]], dtype=np.uint64), 8).tolist() == [[3, 1]]

@@ -1,0 +1,1 @@
+"""Running models: each by itself, measured, and unable to touch what the others are scored on."""
