@@ -27,6 +27,16 @@ def changes_since(base: str, results_dir: Path) -> list[Problem]:
     return list(_problems(listed.split("\0"), root, results_dir, commit))
 
 
+def tracked_files(results_dir: Path) -> set[Path] | None:
+    """Resolved paths of the folder's files that git tracks; None where git cannot tell."""
+    folder = results_dir.resolve()
+    try:
+        listed = _git(folder, "ls-files", "-z", "--", ".")
+    except (ConfigError, RecordError):
+        return None
+    return {folder / name for name in listed.split("\0") if name}
+
+
 def _commit(folder: Path, base: str) -> str:
     try:
         _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
@@ -69,7 +79,7 @@ def _git(folder: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, check=True)
     except FileNotFoundError:
-        raise ConfigError("comparing with --base needs git") from None
+        raise ConfigError("git is not installed, and the history of the results is read with it") from None
     except subprocess.TimeoutExpired:
         raise RecordError(f"git {arguments[0]} took over {TIMEOUT_SECONDS} seconds") from None
     except subprocess.CalledProcessError as error:

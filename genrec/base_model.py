@@ -113,13 +113,28 @@ def load_base_model(folder: Path, *, four_bit: bool, device: Any) -> Any:
             bnb_4bit_compute_dtype=dtype,
         )
     with quiet():
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             quantization_config=quantization,
             device_map={"": device} if device.type == "cuda" else None,
             local_files_only=True,
         )
+    if four_bit:
+        _keep_unpacked(model)
+    return model
+
+
+def _keep_unpacked(model: Any) -> None:
+    """Have 4-bit layers compute alike on every CPU.
+
+    Where a CPU has AVX512-BF16, bitsandbytes packs a layer's weights anew when it is first evaluated, for a
+    kernel that takes no layer of fewer than 64 columns, computes in bf16 whatever is asked for, and gives no
+    gradient: training that goes on after an evaluation would lose what flows through the layer.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def _require_files(folder: Path, message: str) -> None:

@@ -16,6 +16,8 @@ from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 from bench.errors import DataError, Unavailable
 from bench.schema import Examples, Histories, TrainingData
 from genrec import artefact
+from genrec.backends.peft import build as build_peft
+from genrec.base_model import BaseModel
 from genrec.config import Preset, load_preset
 from genrec.corpus import build_corpus
 from genrec.encode import encode
@@ -197,6 +199,34 @@ class TestTracking:
         pytest.importorskip("tensorboard", reason="the package tensorboard is not installed")
         done = finetune(DATA, scratch_preset(report_to="tensorboard"), "tiny", seed=0, work=tmp_path)
         assert list((done.folder / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize("sizes", [{}, {"hidden_size": 32, "head_dim": 16, "intermediate_size": 48}])
+def test_4_bit_layers_of_any_width_give_the_same_gradients_after_an_evaluation(
+    sizes: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a CPU with AVX512-BF16, where bitsandbytes would put weights without gradients in place."""
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    folder = base_checkpoint(tmp_path, DATA, **sizes)
+    settings = adapter_preset(folder).finetune
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = build_peft(settings, BaseModel(name="base", folder=folder, revision="")).model
+        adapters = [weight for weight in model.parameters() if weight.requires_grad]
+        for weight in adapters:
+            torch.nn.init.normal_(weight, std=0.1)
+    tokens = torch.arange(5, 25)[None]
+
+    def gradients() -> torch.Tensor:
+        model.train().zero_grad()
+        model(input_ids=tokens, labels=tokens).loss.backward()
+        return torch.cat([weight.grad.flatten() for weight in adapters])
+
+    before = gradients()
+    with torch.no_grad():
+        model.eval()(input_ids=tokens)
+    assert before.any()
+    torch.testing.assert_close(gradients(), before)
 
 
 def test_random_checkpoint_is_a_base_model_like_any_other(tmp_path: Path) -> None:

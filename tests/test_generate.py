@@ -20,6 +20,7 @@ from bench.errors import BenchError, ConfigError
 from genrec.config import GenerateSettings
 from genrec.decoding.attention import grouped_sdpa
 from genrec.decoding.batches import CPU_BUDGET, bytes_per_token, plan, token_budget
+from genrec.decoding.cache import cached
 from genrec.decoding.sample import SampleRules, draw
 from genrec.generate import GeneratedTexts, generate
 
@@ -401,3 +402,18 @@ def score(model: Any, prompt: list[int], text: list[int]) -> float:
         logits = model(torch.tensor([[*prompt, *text]])).logits[0].log_softmax(-1)
     places = range(len(prompt) - 1, len(prompt) + len(text) - 1)
     return sum(logits[place, token].item() for place, token in zip(places, text, strict=True))
+
+
+class FormerForward(torch.nn.Module):
+    """The forward pass of a model written before transformers 5.24."""
+
+    def forward(self, input_ids: Any, past_key_values: Any = None, use_cache: bool = False) -> Any: ...
+
+
+class LaterForward(FormerForward):
+    def forward(self, input_ids: Any, cache: Any = None, use_cache: bool = False) -> Any: ...
+
+
+@pytest.mark.parametrize(("kind", "name"), [(FormerForward, "past_key_values"), (LaterForward, "cache")])
+def test_the_cache_is_given_by_the_name_that_the_model_knows(kind: type, name: str) -> None:
+    assert cached(kind(), "kept") == {name: "kept", "use_cache": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from bench import store
 from bench.cli import build_app
 from bench.errors import RecordError
+from bench.records import ModelInfo
 from bench.results_table import BEGIN, END, markdown_table, newest, update_readme
 from bench.schema import Split
 
@@ -77,3 +79,21 @@ def test_update_readme_is_idempotent_and_needs_its_marks(results: Path, tmp_path
     readme.write_text("no marks")
     with pytest.raises(RecordError, match="no lines"):
         update_readme(readme, results)
+
+
+def test_the_readme_speaks_of_what_git_tracks(toy_split: Split, tmp_path: Path) -> None:
+    """A user's own run shows in `results table`, and in the README only once it is added."""
+    results, readme = tmp_path / "results", tmp_path / "README.md"
+    store.write(make_record(toy_split), toy_split, RANKINGS, None, results)
+    readme.write_text(f"{BEGIN}\n{END}\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "results"], cwd=tmp_path, check=True)
+    assert update_readme(readme, results)
+    text = readme.read_text()
+    mine = make_record(toy_split, model=ModelInfo(name="mine", kind="baseline", display_name="Mine"))
+    store.write(mine, toy_split, RANKINGS, None, results)
+    assert "`mine`" in run("results", "table", "--results", str(results))[1]
+    assert not update_readme(readme, results)
+    assert "`toy-model`" in text and "`mine`" not in text
+    subprocess.run(["git", "add", "results"], cwd=tmp_path, check=True)
+    assert update_readme(readme, results) and "`mine`" in readme.read_text()

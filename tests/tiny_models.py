@@ -82,14 +82,15 @@ def adapter_preset(base: Path, **finetune: Any) -> Preset:
     )
 
 
-def base_checkpoint(folder: Path, data: TrainingData) -> Path:
+def base_checkpoint(folder: Path, data: TrainingData, **sizes: int) -> Path:
     """Write a LLaMA with random weights and its tokenizer, as a hub snapshot would hold them."""
     import torch
     from transformers import LlamaForCausalLM
 
     tokenizer = scratch_tokenizer(data, scratch_preset())
+    widths = {"hidden_size": 64, "head_dim": 32, "intermediate_size": 128, **sizes}
     shape = Shape(
-        hidden_size=64, layers=2, heads=2, kv_heads=1, head_dim=32, intermediate_size=128,
+        **widths, layers=2, heads=2, kv_heads=1,
         vocab_size=len(tokenizer), tie_embeddings=True, rope_theta=10_000.0,
     )  # fmt: skip
     with torch.random.fork_rng():

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from bench.schema import Int32Array
-from genrec.decoding.cache import fork, keep, new_cache, run_step
+from genrec.decoding.cache import cached, fork, keep, new_cache, run_step
 from genrec.decoding.prompts import left_padded
 from genrec.decoding.replay import Replay, StepRecorder
 
@@ -41,7 +41,7 @@ def run_prefix(model: Any, ids: Int32Array) -> Prefix:
     """Run the tokens that prompts begin with."""
     cache = new_cache(model, len(ids))
     tokens = torch.tensor(ids, dtype=torch.long, device=model.device)[None]
-    model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    model(input_ids=tokens, logits_to_keep=1, **cached(model, cache))
     return Prefix(length=len(ids), cache=cache)
 
 
@@ -81,9 +81,8 @@ class Branches:
             input_ids=torch.from_numpy(tokens).to(model.device),
             attention_mask=None if plain else self._causal_mask(skipped),
             position_ids=positions.clamp(min=0).to(model.device),
-            past_key_values=self._cache,
-            use_cache=True,
             logits_to_keep=1,
+            **cached(model, self._cache),
         ).logits.float()
         """(users, branches, vocabulary) float32 logits of each branch's next token."""
 

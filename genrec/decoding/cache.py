@@ -6,6 +6,8 @@ recorded steps need it.
 
 from __future__ import annotations
 
+import inspect
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -97,6 +99,18 @@ def new_cache(model: Any, capacity: int) -> Any:
     return Cache(layers=[AppendLayer(capacity) for _ in range(layers)])
 
 
+def cached(model: Any, cache: Any) -> dict[str, Any]:
+    """Give the arguments by which a forward pass of the model goes on from the cache and adds to it."""
+    kind: Any = type(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    return {_cache_argument(kind): cache, "use_cache": True}
+
+
+@lru_cache
+def _cache_argument(kind: Any) -> str:
+    # transformers 5.24 renamed `past_key_values` and warns at the former name; 5.40 drops it
+    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"
+
+
 def fork(cache: Any, rows: int, capacity: int) -> Any:
     """Make a cache of `rows` rows that all begin with the one row of `cache`."""
     return Cache(layers=[layer.fork(rows, capacity) for layer in cache.layers])
@@ -126,6 +140,5 @@ def run_step(model: Any, cache: Any, tokens: Any, mask: Any, positions: Any) -> 
         input_ids=tokens,
         attention_mask=mask,
         position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
+        **cached(model, cache),
     ).logits.float()
