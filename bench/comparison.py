@@ -253,7 +253,7 @@ def check_comparable(contenders: Sequence[Contender], metric: str, view: str) ->
 
 
 def _name(dataset: DatasetInfo) -> str:
-    return f"{dataset.name}, ties {dataset.ties}, fingerprint {dataset.fingerprint[:12]}"
+    return f"{dataset.name}, {dataset.split}, ties {dataset.ties}, fingerprint {dataset.fingerprint[:12]}"
 
 
 def _group_difference(

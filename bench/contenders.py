@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.comparison import Contender
+from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.tie_rules import FILE
 from bench.errors import ConfigError, RecordError, unknown_name
 from bench.store import StoredRecord, find_record, load_record, load_records
 from bench.target_ranks import read_ranks
@@ -27,6 +29,7 @@ def find_contenders(
     *,
     dataset: str | None = None,
     ties: str | None = None,
+    split: str | None = None,
     all_seeds: bool = False,
 ) -> list[Contender]:
     """Find the models to compare.
@@ -34,8 +37,8 @@ def find_contenders(
     A reference is the name of a model (its newest valid record), a record's id or the start of its
     file name, or the path of a record's JSON. Names are looked up on one and the same data: that of
     the records given by id or path, else `dataset`, else the one data set on which all were measured,
-    ties "file" unless said otherwise. With `all_seeds`, a name stands for the newest record of each
-    seed that has the newest record's parameters.
+    ties "file" and split "loo" unless said otherwise. With `all_seeds`, a name stands for the newest
+    record of each seed that has the newest record's parameters.
     """
     loaded = load_records(results_dir)
     valid = [stored for stored in loaded.valid() if stored.record.metrics is not None]
@@ -43,14 +46,16 @@ def find_contenders(
     given = {ref: _record(ref, results_dir, names) for ref in references if ref not in names}
     for stored in given.values():
         data = stored.record.dataset
-        if dataset not in (None, data.name) or ties not in (None, data.ties):
+        asked = (dataset or data.name, ties or data.ties, parse_split(split or data.split).name)
+        if asked != (data.name, data.ties, data.split):
             raise ConfigError(
-                f"{stored.id} was measured on {data.name}, ties {data.ties}, not on what was asked"
+                f"{stored.id} was measured on {data.name}, split {data.split}, ties {data.ties}, not on "
+                "what was asked"
             )
     if given:
         fingerprint = next(iter(given.values())).record.dataset.fingerprint
     else:
-        fingerprint = _common_data(references, valid, dataset, ties or "file")
+        fingerprint = _common_data(references, valid, dataset, ties or FILE, parse_split(split or LOO).name)
     of_data = [stored for stored in valid if stored.record.dataset.fingerprint == fingerprint]
     found = []
     for ref in references:
@@ -80,12 +85,14 @@ def _record(reference: str, results_dir: Path, names: set[str]) -> StoredRecord:
     return stored
 
 
-def _common_data(names: Sequence[str], valid: Sequence[StoredRecord], dataset: str | None, ties: str) -> str:
+def _common_data(
+    names: Sequence[str], valid: Sequence[StoredRecord], dataset: str | None, ties: str, split: str
+) -> str:
     """Give the fingerprint of the data on which all of `names` were measured, newest record first."""
     measured: dict[tuple[str, str], set[str]] = {}
     for stored in valid:
         data = stored.record.dataset
-        if data.ties == ties and dataset in (None, data.name):
+        if (data.ties, data.split) == (ties, split) and dataset in (None, data.name):
             measured.setdefault((data.name, data.fingerprint), set()).add(stored.record.model.name)
     common = [key for key, models in measured.items() if models.issuperset(names)]
     if not common:
@@ -100,7 +107,7 @@ def _nothing_in_common(names: Sequence[str], valid: Sequence[StoredRecord]) -> R
     lines = []
     for name in names:
         data = {one.record.dataset for one in valid if one.record.model.name == name}
-        places = sorted(f"{one.name} (ties {one.ties}, {one.fingerprint[:12]})" for one in data)
+        places = sorted(f"{one.name} ({one.split}, ties {one.ties}, {one.fingerprint[:12]})" for one in data)
         lines.append(f"{name} on {', '.join(places) or 'nothing: its records are cost-only or withdrawn'}")
     return RecordError(f"no data has a valid record of each of these models; there are {'; '.join(lines)}")
 

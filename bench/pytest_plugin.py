@@ -44,11 +44,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run a model of your own (repeatable); without --models, only these run",
     )
     add(
+        "--split",
+        dest="genrec_split",
+        default="loo",
+        metavar="RULE",
+        help="loo | loo2 | time:<date or quantile> | time-loo (default: loo)",
+    )
+    add(
         "--ties",
         dest="genrec_ties",
         default="file",
         metavar="RULE",
-        help="same-day order: file | shuffled:<seed>",
+        help="order of purchases of one time: file | shuffled:<seed> | shuffled-day:<seed>",
     )
     add("--seed", dest="genrec_seed", default="0", metavar="N", help="seed of the models (default: 0)")
     add(

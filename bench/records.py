@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.datasets.split_rules import SPLIT_PATTERN
+from bench.datasets.tie_rules import TIES_PATTERN
+
 SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 """A data set or model name: safe as a folder name, no '..', no hidden file."""
@@ -35,11 +38,17 @@ class DatasetInfo(_Part):
 
     name: str = Field(pattern=NAME_PATTERN, description="Name in the registry of data sets.")
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the canonical content.")
-    ties: str = Field(pattern=r"^(file|shuffled:\d{1,10})$", description="Order of same-day purchases.")
-    split: str = Field(pattern=NAME_PATTERN, description="Name of the split, 'leave-one-out'.")
+    ties: str = Field(pattern=TIES_PATTERN, description="Order of purchases of one time or day.")
+    split: str = Field(pattern=SPLIT_PATTERN, description="Name of the split: leave-one-out, loo2, ...")
     users: int = Field(ge=0, description="Test users.")
     items: int = Field(ge=0, description="Items in the catalogue, all of them ranked.")
     interactions: int = Field(ge=0, description="Purchases after untitled items are dropped.")
+    unseen_users: int | None = Field(
+        default=None, ge=0, description="Split by time: users without a purchase before the cut."
+    )
+    unseen_targets: int | None = Field(
+        default=None, ge=0, description="Split by time: test targets that nobody bought before the cut."
+    )
 
 
 class ModelInfo(_Part):

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import wrap
 
+from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.tie_rules import FILE
 from bench.errors import unknown_name
 from bench.records import VIEWS, Estimate
 from bench.registry import available_models
@@ -52,29 +54,35 @@ class ReportedComparison:
 
 
 def compare_with_reported(
-    models: Sequence[str], key: str, results_dir: Path, *, dataset: str | None, ties: str | None
+    models: Sequence[str],
+    key: str,
+    results_dir: Path,
+    *,
+    dataset: str | None,
+    ties: str | None,
+    split: str | None,
 ) -> ReportedComparison:
     """Put the newest valid record of each model beside the reported row or source `key`.
 
     A model without a record is named in the notes, with the command that measures it.
     """
-    name, ties = dataset or "beauty2014", ties or "file"
+    name, ties, split = dataset or "beauty2014", ties or FILE, parse_split(split or LOO).name
     rows = find_reported(key, name)
     records = {
         model: stored
         for model in models
-        if (stored := _newest(model, name, ties, load_records(results_dir).valid())) is not None
+        if (stored := _newest(model, name, ties, split, load_records(results_dir).valid())) is not None
     }
     for model in models:
         if model not in records and model not in available_models():
             raise unknown_name("model", model, available_models())
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
     lines = [line for metric in metrics for line in _lines(metric, records, rows)]
-    differences = [found for row in rows for found in _differences(row, ties)]
+    differences = [found for row in rows for found in _differences(row, ties, split)]
     notes = [f"{row.model}: {row.notes}" for row in rows if row.notes]
     notes += [
-        f"{model} has no record on {name} with ties {ties} yet; measure it with: "
-        f"pytest bench --benchmark --dataset {name} --ties {ties} --models {model}"
+        f"{model} has no record on {name} with split {split} and ties {ties} yet; measure it with: "
+        f"pytest bench --benchmark --dataset {name} --split {split} --ties {ties} --models {model}"
         for model in models
         if model not in records
     ]
@@ -84,11 +92,13 @@ def compare_with_reported(
     return ReportedComparison(dataset=name, lines=lines, differences=differences, notes=notes)
 
 
-def _newest(model: str, dataset: str, ties: str, stored: Sequence[StoredRecord]) -> StoredRecord | None:
+def _newest(
+    model: str, dataset: str, ties: str, split: str, stored: Sequence[StoredRecord]
+) -> StoredRecord | None:
     for one in stored:
         data = one.record.dataset
-        wanted = one.record.model.name == model and data.name == dataset and data.ties == ties
-        if wanted and one.record.metrics is not None:
+        measured = (one.record.model.name, data.name, data.ties, data.split)
+        if measured == (model, dataset, ties, split) and one.record.metrics is not None:
             return one
     return None
 
@@ -129,11 +139,11 @@ def _lines(metric: str, records: dict[str, StoredRecord], rows: Sequence[Reporte
     return lines
 
 
-def _differences(row: ReportedRow, ties: str) -> list[Difference]:
+def _differences(row: ReportedRow, ties: str, split: str) -> list[Difference]:
     theirs = row.protocol
-    split = "leave-one-out, every user" + ("" if ties == "file" else f", same-day ties {ties}")
+    ours = f"{split}, every user" + ("" if ties == "file" else f", same-day ties {ties}")
     pairs = [
-        ("split", split, theirs.split),
+        ("split", ours, theirs.split),
         ("users", "all test users", f"{theirs.users:,}" if theirs.users else "unknown"),
         ("history", "all items before the target; a model may cut it", theirs.history or "unknown"),
         (
@@ -144,10 +154,10 @@ def _differences(row: ReportedRow, ties: str) -> list[Difference]:
         ("seen items", "both views shown", theirs.seen_items),
         ("read", "measured by this harness", f"{row.read}, {row.source.title}, {row.place}"),
     ]
-    same = {"split": theirs.split == split.removesuffix(", every user"), "ranking": theirs.ranking == "full"}
+    same = {"split": theirs.split == ours.removesuffix(", every user"), "ranking": theirs.ranking == "full"}
     return [
-        Difference(row=row.model, aspect=aspect, ours=ours, theirs=other)
-        for aspect, ours, other in pairs
+        Difference(row=row.model, aspect=aspect, ours=own, theirs=other)
+        for aspect, own, other in pairs
         if not same.get(aspect, False)
     ]
 

@@ -58,7 +58,7 @@ def check_results(
     """
     outcome = CheckOutcome()
     outcome.problems.extend(_layout(results_dir))
-    split_of = cache(lambda name, ties: load_split(name, ties=ties, data_dir=data_dir))
+    split_of = cache(lambda name, ties, split: load_split(name, ties=ties, split=split, data_dir=data_dir))
     for path in sorted((results_dir / VERSION_FOLDER).glob("*/*/*.json")):
         if not _FILE.fullmatch(path.name) or path.name.endswith(".invalid.json"):
             continue
@@ -73,7 +73,7 @@ def check_results(
             continue
         data = stored.record.dataset
         try:
-            split = split_of(data.name, data.ties)
+            split = split_of(data.name, data.ties, data.split)
         except BenchError as error:
             _without_data(outcome, stored, error)
             continue

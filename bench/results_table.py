@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import cost_page
+from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
 from bench.records import Estimate, Record
 from bench.results_history import tracked_files
@@ -27,11 +28,12 @@ def newest(records: Iterable[StoredRecord]) -> list[StoredRecord]:
 
 def markdown_table(records: Sequence[StoredRecord]) -> str:
     """One Markdown table a data set and tie rule; best nDCG@5 with seen items removed first."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
+    groups: dict[tuple[str, str, str, str], list[Record]] = {}
     for stored in newest(records):
         record = stored.record
         if record.metrics is not None:
-            key = (record.dataset.name, record.dataset.ties, record.dataset.fingerprint)
+            data = record.dataset
+            key = (data.name, data.split, data.ties, data.fingerprint)
             groups.setdefault(key, []).append(record)
     return "\n".join(_group(*key, rows) for key, rows in sorted(groups.items()))
 
@@ -67,13 +69,14 @@ def _filled(text: str, begin: str, end: str, content: str) -> str | None:
     return f"{before}{begin}\n\n{content}\n{end}{after}" if found_begin and found_end else None
 
 
-def _group(dataset: str, ties: str, fingerprint: str, records: list[Record]) -> str:
+def _group(dataset: str, split: str, ties: str, fingerprint: str, records: list[Record]) -> str:
     def strength(record: Record) -> float:
         estimate = record.metrics.seen_removed.get("ndcg@5") if record.metrics else None
         return -(estimate.value or 0.0) if estimate else 0.0
 
+    rule = "" if split == LEAVE_ONE_OUT else f", split `{split}`"
     lines = [
-        f"**{dataset}**, ties `{ties}`, fingerprint `{fingerprint[:12]}`, "
+        f"**{dataset}**{rule}, ties `{ties}`, fingerprint `{fingerprint[:12]}`, "
         f"{records[0].dataset.users:,} test users, {records[0].dataset.items:,} items:",
         "",
         "| model | Recall@5 | nDCG@5 | MRR@5 | Recall@5, seen kept | nDCG@5, seen kept | MRR@5, seen kept "

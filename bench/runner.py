@@ -119,6 +119,8 @@ def dataset_info(split: Split) -> DatasetInfo:
         users=len(split.test),
         items=len(split.catalogue),
         interactions=split.interactions,
+        unseen_users=None if split.cut is None else split.unseen_users,
+        unseen_targets=None if split.cut is None else split.unseen_targets,
     )
 
 

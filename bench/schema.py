@@ -98,6 +98,8 @@ class Histories:
     indptr: Int64Array
     items: Int32Array
     users: Int32Array
+    times: Int64Array | None = None
+    """Unix seconds of each purchase, aligned with `items`; None where they are not known."""
 
     def __post_init__(self) -> None:
         if (
@@ -106,6 +108,8 @@ class Histories:
             or self.indptr[-1] != len(self.items)
         ):
             raise ValueError("indptr must start at 0, end at len(items) and have one entry more than users")
+        if self.times is not None and len(self.times) != len(self.items):
+            raise ValueError("times must be one a purchase, as items are")
 
         _freeze(self)
 
@@ -140,7 +144,8 @@ class Histories:
         indptr = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(lengths, out=indptr[1:])
         source = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Histories(indptr=indptr, items=self.items[source], users=self.users[rows])
+        times = None if self.times is None else self.times[source]
+        return Histories(indptr=indptr, items=self.items[source], users=self.users[rows], times=times)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,6 +154,8 @@ class Examples:
 
     histories: Histories
     targets: Int32Array
+    request_times: Int64Array | None = None
+    """(users,) Unix seconds of each target, the moment at which it is asked for; None where not known."""
 
     def __post_init__(self) -> None:
         _freeze(self)
@@ -167,11 +174,13 @@ class TrainingData:
     train: Histories
     """One sequence a user: everything but the test item (and the validation item, where there is one)."""
     validation: Examples
+    split: str = "leave-one-out"
+    ties: str = "file"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """A leave-one-out split: what is learned from, and what is asked of every model."""
+    """What is learned from, and what is asked of every model."""
 
     dataset: str
     name: str
@@ -179,15 +188,30 @@ class Split:
     fingerprint: str
     catalogue: Catalogue
     user_ids: tuple[str, ...]
+    """The test users."""
     interactions: int
     train: Histories
     validation: Examples
     test: Examples
-    """One row a user, in the order of `user_ids`: `test.histories.users` is 0, 1, 2, ..."""
+    """One row a test user, in the order of `user_ids`: `test.histories.users` is 0, 1, 2, ..."""
     same_day: BoolArray
     """(users,) whether the test target shares its day with the last item of the history."""
     users_dropped: int = 0
     """Users left out because they have fewer than three purchases."""
+    other_user_ids: tuple[str, ...] = ()
+    """Users who are learned from and not tested; their rows follow those of `user_ids`."""
+    unseen_users: int = 0
+    """Users with no purchase before the cut of a split by time: left out by `time`, which has no history of
+    theirs, and tested by `time-loo`."""
+    cut: int | None = None
+    """Unix seconds before which everything lies that a split by time learns from."""
+
+    @property
+    def unseen_targets(self) -> int:
+        """Test targets that are in no training sequence."""
+        learned = np.zeros(len(self.catalogue), dtype=np.bool_)
+        learned[self.train.items] = True
+        return int((~learned[self.test.targets]).sum())
 
     def __post_init__(self) -> None:
         _freeze(self)
@@ -201,6 +225,8 @@ class Split:
             catalogue=self.catalogue,
             train=self.train,
             validation=self.validation,
+            split=self.name,
+            ties=self.ties,
         )
 
 

@@ -13,12 +13,14 @@ import pytest
 
 from bench.datasets import DATASETS
 from bench.datasets.registry import raw_files
+from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.tie_rules import parse_ties
 from bench.errors import ConfigError, unknown_name
 from bench.progress import listening
 from bench.registry import ModelEntry, available_models, find_model, model_from_file
 from bench.runner import Outcome, Request, run
 from bench.schema import Split
-from bench.splits import load_split, shuffle_seed
+from bench.splits import load_split
 from bench.terminal import LiveLine, results_table, speed_table
 
 EMBEDDED = "sample"
@@ -31,6 +33,7 @@ class BenchSession:
     dataset: str
     dataset_given: bool
     entries: list[ModelEntry]
+    split: str
     ties: str
     seed: int
     depth: int
@@ -45,7 +48,7 @@ class BenchSession:
     def loaded(self) -> tuple[Split, float]:
         """The split, and the seconds that reading the files and splitting took."""
         start = time.perf_counter()
-        split = load_split(self.dataset, ties=self.ties, data_dir=self.data_dir)
+        split = load_split(self.dataset, ties=self.ties, split=self.split, data_dir=self.data_dir)
         return split, time.perf_counter() - start
 
     def run_model(self, name: str) -> Outcome:
@@ -75,6 +78,7 @@ class BenchSession:
             parts += ["--model-file", f"{Path(path).name}:{attribute}"]
         else:
             parts += ["--models", entry.name]
+        parts += ["--split", self.split] if self.split != LOO else []
         parts += ["--ties", self.ties, "--seed", str(self.seed), "--depth", str(self.depth)]
         if "preset" in entry.arguments:
             parts += [word for setting in self.settings for word in ("--set", setting)]
@@ -82,7 +86,8 @@ class BenchSession:
 
     def header(self) -> list[str]:
         """Lines above the run: data, models, where results go."""
-        lines = [f"genrec-bench: data set '{self.dataset}', ties '{self.ties}', seed {self.seed}"]
+        data = f"data set '{self.dataset}', split '{self.split}', ties '{self.ties}'"
+        lines = [f"genrec-bench: {data}, seed {self.seed}"]
         if not self.dataset_given:
             lines.append(
                 "genrec-bench: 'sample' is a small synthetic shop; for real data: "
@@ -116,6 +121,7 @@ def open_session(config: pytest.Config) -> BenchSession:
         dataset=dataset,
         dataset_given=option("genrec_dataset") is not None,
         entries=_chosen_models(option("genrec_models"), option("genrec_model_files")),
+        split=_split(option("genrec_split")),
         ties=_ties(option("genrec_ties")),
         seed=_whole_number("--seed", option("genrec_seed"), 0),
         depth=_whole_number("--depth", option("genrec_depth"), 1, 1000),
@@ -140,7 +146,12 @@ def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
 
 
 def _ties(given: str) -> str:
-    shuffle_seed(given)  # raises for a rule that there is not
+    parse_ties(given)  # raises for a rule that there is not
+    return given
+
+
+def _split(given: str) -> str:
+    parse_split(given)  # the same
     return given
 
 

@@ -1,4 +1,4 @@
-"""Leave-one-out: interactions -> what is learned from and what is asked, with a fingerprint.
+"""Interactions -> what is learned from and what is asked, by a split rule and a tie rule, with a fingerprint.
 
 Canonical form of the fingerprint (SHA-256). Each part is preceded by its length in bytes, as an
 8-byte little-endian integer; texts are UTF-8, lists of texts are JSON (ASCII, no spaces), numbers
@@ -9,7 +9,9 @@ are little-endian int64:
 3. the item ids and, as a second list, their titles (cut as the reader cuts them), in catalogue order;
 4. for each user in that order the number of purchases; then all users' purchases in the order of the
    split, as catalogue rows; then their times, in Unix seconds;
-5. the rows of the validation users, ascending.
+5. the rows of the validation users, ascending;
+6. for every split but leave-one-out, whose name says it all: for each user the number of purchases learned
+   from; the rows of the test users; the places of their targets; the places of the validation targets.
 
 So it depends on what was split and how, never on the bytes of the files. Brand, categories and price
 are outside of it: they do not decide the split, and sources of the same data differ in them.
@@ -19,8 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,126 +28,125 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.datasets import load
-from bench.errors import ConfigError, DataError
+from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO, Plan, Sequences, SplitRule, parse_split, plan
+from bench.datasets.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
+from bench.errors import DataError
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Int64Array, Interactions, Split
 
-LEAVE_ONE_OUT = "leave-one-out"
-SECONDS_PER_DAY = 86_400
 MIN_PURCHASES = 3
 """One to test on, one to validate on, one to learn from."""
-VALIDATION_SHARE = 0.05
-VALIDATION_SEED = 42
-
-_SHUFFLED = re.compile(r"shuffled:(\d{1,10})")
 
 
-def load_split(name: str, *, ties: str = "file", data_dir: Path | None = None) -> Split:
-    """Read a data set by name and split it."""
-    shuffle_seed(ties)  # before minutes go into reading
-    return leave_one_out(load(name, data_dir), dataset=name, ties=ties)
+def load_split(name: str, *, ties: str = FILE, split: str = LOO, data_dir: Path | None = None) -> Split:
+    """Read a data set by name and split it; `split` may be a typed name or one out of a record."""
+    parse_ties(ties)  # before minutes go into reading
+    parse_split(split)
+    return split_interactions(load(name, data_dir), dataset=name, ties=ties, split=split)
 
 
-def leave_one_out(interactions: Interactions, *, dataset: str, ties: str = "file") -> Split:
-    """Hold out each user's last item for test and, for 5 % of users, the one before for validation.
+def leave_one_out(interactions: Interactions, *, dataset: str, ties: str = FILE) -> Split:
+    """Hold out each user's last item for test and, for 5 % of users, the one before for validation."""
+    return split_interactions(interactions, dataset=dataset, ties=ties)
 
-    Purchases are ordered by time; those of one time stand in file order (`ties="file"`), or those
-    of one day in random order (`ties="shuffled:<seed>"`). Users with fewer than three purchases
-    are dropped and counted; the catalogue stays whole.
+
+def split_interactions(
+    interactions: Interactions, *, dataset: str, ties: str = FILE, split: str = LOO
+) -> Split:
+    """Order each user's purchases by time and the tie rule, then split them.
+
+    Users with fewer than three purchases are dropped and counted; the catalogue stays whole. The users
+    who are tested come first, in the order of their ids; then those who are only learned from.
     """
-    seed = shuffle_seed(ties)
-    kept, dropped = _users_with_enough(interactions)
+    tie_rule, rule = parse_ties(ties), parse_split(split)
+    counts = np.bincount(interactions.users, minlength=len(interactions.user_ids))
+    kept = counts >= MIN_PURCHASES
     if not kept.any():
         raise DataError(f"{dataset}: no user has {MIN_PURCHASES} purchases or more, so nothing can be split")
-    user_ids = tuple(np.array(interactions.user_ids, dtype=object)[kept].tolist())
-    rows = _ordered_rows(interactions, kept, seed)
-    items, times = interactions.items[rows], interactions.timestamps[rows]
-    lengths = np.bincount(interactions.users, minlength=len(kept))[kept].astype(np.int64)
-    ends = np.cumsum(lengths)
-
-    validation_users = _validation_users(len(user_ids))
-    held_out = np.ones(len(user_ids), dtype=np.int64)
-    held_out[validation_users] = 2
-    everyone = np.arange(len(user_ids), dtype=np.int32)
-    days = times // SECONDS_PER_DAY
+    rows = ordered_rows(interactions, kept, tie_rule)
+    sequences = Sequences(
+        lengths=counts[kept].astype(np.int64),
+        items=interactions.items[rows],
+        times=interactions.timestamps[rows],
+    )
+    user_ids: NDArray[np.object_] = np.array(interactions.user_ids, dtype=object)[kept]
+    planned = plan(rule, sequences)
+    table = _user_table(planned)
+    tested = len(planned.test_users)
+    test = _examples(sequences, planned.test_users, planned.test_places, table)
+    days = sequences.times // SECONDS_PER_DAY
+    targets = sequences.starts[planned.test_users] + planned.test_places
     return Split(
         dataset=dataset,
-        name=LEAVE_ONE_OUT,
+        name=rule.name,
         ties=ties,
-        fingerprint=_fingerprint(
-            ties, user_ids, interactions.catalogue, lengths, items, times, validation_users
-        ),
+        fingerprint=_fingerprint(rule, ties, user_ids.tolist(), interactions.catalogue, sequences, planned),
         catalogue=interactions.catalogue,
-        user_ids=user_ids,
+        user_ids=tuple(user_ids[table[:tested]].tolist()),
+        other_user_ids=tuple(user_ids[table[tested:]].tolist()),
         interactions=len(rows),
-        train=_heads(items, ends, lengths, everyone, lengths - held_out),
-        validation=Examples(
-            histories=_heads(items, ends, lengths, validation_users, lengths[validation_users] - 2),
-            targets=items[ends[validation_users] - 2],
-        ),
-        test=Examples(histories=_heads(items, ends, lengths, everyone, lengths - 1), targets=items[ends - 1]),
-        same_day=days[ends - 1] == days[ends - 2],
-        users_dropped=dropped,
+        train=_train(sequences, planned, table),
+        validation=_examples(sequences, planned.validation_users, planned.validation_places, table),
+        test=test,
+        same_day=days[targets] == days[targets - 1],
+        users_dropped=int(len(kept) - kept.sum()),
+        unseen_users=planned.unseen_users,
+        cut=planned.cut,
     )
 
 
-def shuffle_seed(ties: str) -> int | None:
-    """Give the seed of `shuffled:<seed>`, None for `file`; anything else is an error."""
-    if ties == "file":
-        return None
-    match = _SHUFFLED.fullmatch(ties)
-    if match is None:
-        raise ConfigError(f"unknown tie rule '{ties}'. Allowed: file, shuffled:<seed> (such as shuffled:0)")
-    return int(match[1])
+def _user_table(planned: Plan) -> Int32Array:
+    """Give the users by row of the split: the tested ones, then the others that are learned from."""
+    learned = planned.learned > 0
+    learned[planned.test_users] = False
+    return np.concatenate([planned.test_users, np.flatnonzero(learned).astype(np.int32)])
 
 
-def _users_with_enough(interactions: Interactions) -> tuple[NDArray[np.bool_], int]:
-    counts = np.bincount(interactions.users, minlength=len(interactions.user_ids))
-    kept = counts >= MIN_PURCHASES
-    return kept, int(len(kept) - kept.sum())
+def _train(sequences: Sequences, planned: Plan, table: Int32Array) -> Histories:
+    present = np.flatnonzero(planned.learned[table] > 0)
+    users = table[present]
+    return _heads(sequences, users, planned.learned[users], present.astype(np.int32))
 
 
-def _ordered_rows(interactions: Interactions, kept: NDArray[np.bool_], seed: int | None) -> NDArray[np.int64]:
-    """Give the row numbers of the kept users' purchases, by user, then in the order of the tie rule."""
-    order = np.lexsort((interactions.timestamps, interactions.users))  # stable: file order breaks ties
-    order = order[kept[interactions.users[order]]]
-    if seed is None:
-        return order
-    keys = np.random.Generator(np.random.PCG64(seed)).random(len(order))
-    days = interactions.timestamps[order] // SECONDS_PER_DAY
-    return order[np.lexsort((keys, days, interactions.users[order]))]
+def _examples(sequences: Sequences, users: Int32Array, places: Int64Array, table: Int32Array) -> Examples:
+    row_of_user = np.full(len(sequences.lengths), -1, dtype=np.int32)
+    row_of_user[table] = np.arange(len(table), dtype=np.int32)
+    targets = sequences.starts[users] + places
+    return Examples(
+        histories=_heads(sequences, users, places, row_of_user[users]),
+        targets=sequences.items[targets],
+        request_times=sequences.times[targets],
+    )
 
 
-def _validation_users(users: int) -> Int32Array:
-    """Draw as `random.seed(42); random.sample(sorted_ids, int(0.05 * users))` would; no global seed."""
-    drawn = random.Random(VALIDATION_SEED).sample(range(users), int(VALIDATION_SHARE * users))
-    return np.array(sorted(drawn), dtype=np.int32)
-
-
-def _heads(
-    items: Int32Array, ends: Int64Array, lengths: Int64Array, users: Int32Array, keep: Int64Array
-) -> Histories:
-    """Cut out the first `keep` items of these users' sequences."""
+def _heads(sequences: Sequences, users: Int32Array, keep: Int64Array, rows: Int32Array) -> Histories:
+    """Cut out the first `keep` items of these users' sequences; `rows` is who they are in the split."""
     indptr = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(keep, out=indptr[1:])
-    starts = (ends - lengths)[users]
-    source = np.repeat(starts - indptr[:-1], keep) + np.arange(indptr[-1])
-    return Histories(indptr=indptr, items=items[source], users=users)
+    source = np.repeat(sequences.starts[users] - indptr[:-1], keep) + np.arange(indptr[-1])
+    return Histories(indptr=indptr, items=sequences.items[source], users=rows, times=sequences.times[source])
 
 
 def _fingerprint(
+    rule: SplitRule,
     ties: str,
     user_ids: Sequence[str],
     catalogue: Catalogue,
-    lengths: Int64Array,
-    items: Int32Array,
-    times: Int64Array,
-    validation_users: Int32Array,
+    sequences: Sequences,
+    planned: Plan,
 ) -> str:
     digest = hashlib.sha256()
     texts = (user_ids, catalogue.item_ids, catalogue.titles)
-    parts = [b"genrec-bench/1", LEAVE_ONE_OUT.encode(), ties.encode()]
+    parts = [b"genrec-bench/1", rule.name.encode(), ties.encode()]
     parts += [json.dumps(list(column), separators=(",", ":")).encode() for column in texts]
-    parts += [column.astype("<i8").tobytes() for column in (lengths, items, times, validation_users)]
+    numbers: list[NDArray[np.signedinteger]] = [
+        sequences.lengths,
+        sequences.items,
+        sequences.times,
+        planned.validation_users,
+    ]
+    if rule.kind != LEAVE_ONE_OUT:
+        numbers += [planned.learned, planned.test_users, planned.test_places, planned.validation_places]
+    parts += [column.astype("<i8").tobytes() for column in numbers]
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)

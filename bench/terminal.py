@@ -72,7 +72,7 @@ def results_table(outcomes: Sequence[Outcome]) -> str:
     parts = [_render(_measured(records))]
     first = records[0].dataset
     parts.append(
-        f"{first.users:,} users, {first.items:,} items, ties '{first.ties}', "
+        f"{first.users:,} users, {first.items:,} items, {first.split}, ties '{first.ties}', "
         f"fingerprint {first.fingerprint[:12]}.\nkept / removed: items of the user's own history "
         "kept in or removed from the lists. ±: half of the 95 % bootstrap interval.\n"
     )

@@ -45,6 +45,8 @@ class Artefact(BaseModel):
     settings: Preset
     seed: int
     dataset: str
+    split: str = "leave-one-out"
+    """Name of the split that it was trained on."""
     fingerprint: str
     base_model: str | None = None
     base_revision: str | None = None
@@ -138,7 +140,9 @@ def read_finished(folder: Path, *, fingerprint: str | None = None) -> Artefact:
     return artefact
 
 
-def find_artefacts(work: Path, name: str, *, dataset: str | None = None) -> list[tuple[Path, Artefact]]:
+def find_artefacts(
+    work: Path, name: str, *, dataset: str | None = None, split: str | None = None
+) -> list[tuple[Path, Artefact]]:
     """Finished artefacts of one preset, newest first; unreadable folders are passed over."""
     found = []
     for path in work.glob(f"*/{RECORD}"):
@@ -146,7 +150,8 @@ def find_artefacts(work: Path, name: str, *, dataset: str | None = None) -> list
             artefact = read_finished(path.parent)
         except ConfigError:
             continue
-        if artefact.name == name and dataset in (None, artefact.dataset):
+        own = artefact.name == name and dataset in (None, artefact.dataset)
+        if own and split in (None, artefact.split):
             found.append((path.parent, artefact))
     return sorted(found, key=lambda pair: pair[1].created, reverse=True)
 

@@ -79,6 +79,7 @@ def _begin(
         settings=preset,
         seed=seed,
         dataset=data.dataset,
+        split=data.split,
         fingerprint=data.fingerprint,
         base_model=base.name if base else None,
         base_revision=base.revision if base else None,

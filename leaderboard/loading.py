@@ -23,6 +23,7 @@ from bench.statistics import PairedDifference, Standing
 from bench.store import LoadedRecords, StoredRecord, load_records
 from leaderboard import read_ahead
 from leaderboard.folders import DATA_VARIABLE, results_dir
+from leaderboard.tables import BoardKey
 
 
 def records() -> LoadedRecords:
@@ -67,26 +68,26 @@ def group_differences(
     return _group_differences(paths, metric, view, (first, second), split)
 
 
-def split_of(dataset: str, ties: str, fingerprint: str) -> Split | str:
+def split_of(key: BoardKey) -> Split | str:
     """Give the data set behind a board, or why it is not at hand."""
-    reading = read_ahead.split(dataset, ties, os.environ.get(DATA_VARIABLE, ""))
+    reading = read_ahead.split(key.dataset, key.split, key.ties, os.environ.get(DATA_VARIABLE, ""))
     if reading.done():
         split = reading.result()
     else:
         with st.spinner("Reading the data set …"):
             split = reading.result()
-    if isinstance(split, Split) and split.fingerprint != fingerprint:
+    if isinstance(split, Split) and split.fingerprint != key.fingerprint:
         return (
-            f"the copy of {dataset} on this machine is another one: its fingerprint starts with "
-            f"{split.fingerprint[:12]}, these records were measured on {fingerprint[:12]}"
+            f"the copy of {key.dataset} on this machine is another one: its fingerprint starts with "
+            f"{split.fingerprint[:12]}, these records were measured on {key.fingerprint[:12]}"
         )
     return split
 
 
-def read_ahead_of(dataset: str, ties: str) -> None:
+def read_ahead_of(key: BoardKey) -> None:
     """Get ready, in the background, what the pages after the first one need."""
     read_ahead.warm_up()
-    read_ahead.split(dataset, ties, os.environ.get(DATA_VARIABLE, ""))
+    read_ahead.split(key.dataset, key.split, key.ties, os.environ.get(DATA_VARIABLE, ""))
 
 
 def lists_of(stored: StoredRecord, split: Split, view: View) -> Rankings | str:

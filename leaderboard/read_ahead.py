@@ -21,21 +21,22 @@ KEPT = 4
 _LATER_PACKAGES = ("scipy.sparse", "pyarrow.compute")
 
 _lock = Lock()
-_reading: OrderedDict[tuple[str, str, str], Future[Split | str]] = OrderedDict()
+_reading: OrderedDict[tuple[str, str, str, str], Future[Split | str]] = OrderedDict()
 
 
-def split(dataset: str, ties: str, data_dir: str) -> Future[Split | str]:
+def split(dataset: str, rule: str, ties: str, data_dir: str) -> Future[Split | str]:
     """Start to read a data set, unless that is done or under way; the result is why where it cannot be read.
 
-    `data_dir` tells copies of a data set apart. What could not be read is tried again when asked for again.
+    `rule` is the split's name; `data_dir` tells copies of a data set apart. What could not be read is tried
+    again when asked for again.
     """
-    key = (dataset, ties, data_dir)
+    key = (dataset, rule, ties, data_dir)
     with _lock:
         known = _reading.get(key)
         if known is None or (known.done() and (known.exception() or isinstance(known.result(), str))):
             _reading[key] = Future()
             # a daemon: stopping the app does not wait for it
-            Thread(target=_read, args=(dataset, ties, _reading[key]), daemon=True).start()
+            Thread(target=_read, args=(dataset, rule, ties, _reading[key]), daemon=True).start()
         _reading.move_to_end(key)
         while len(_reading) > KEPT:
             _reading.popitem(last=False)
@@ -48,9 +49,9 @@ def warm_up() -> None:
     Thread(target=lambda: [import_module(name) for name in _LATER_PACKAGES], daemon=True).start()
 
 
-def _read(dataset: str, ties: str, found: Future[Split | str]) -> None:
+def _read(dataset: str, rule: str, ties: str, found: Future[Split | str]) -> None:
     try:
-        found.set_result(load_split(dataset, ties=ties))
+        found.set_result(load_split(dataset, ties=ties, split=rule))
     except BenchError as error:
         found.set_result(str(error))
     except BaseException as error:

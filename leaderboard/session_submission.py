@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.comparison import Contender
+from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.metrics import ranks_in_view
 from bench.records import VIEWS
 from bench.schema import Rankings, Split
@@ -72,6 +73,7 @@ def score(
 def command(upload: Upload, entry: Entry, split: Split, has_card: bool) -> str:
     """Give the command that makes the same record in a checkout."""
     words = ["genrec-bench", "submit", safe_name(upload.file_name), "--dataset", split.dataset]
+    words += ["--split", split.name] if split.name != LEAVE_ONE_OUT else []
     words += ["--ties", split.ties, "--name", entry.name, "--kind", entry.kind]
     words += ["--card", "card.yaml"] if has_card else []
     words += ["--texts", "--list-rule", upload.list_rule] if upload.texts else []

@@ -43,6 +43,7 @@ class BoardKey:
     """What rows must share to stand in one table."""
 
     dataset: str
+    split: str
     ties: str
     fingerprint: str
 
@@ -52,7 +53,7 @@ def boards(records: Iterable[StoredRecord]) -> dict[BoardKey, list[StoredRecord]
     groups: dict[BoardKey, list[StoredRecord]] = {}
     for stored in records:
         info = stored.record.dataset
-        key = BoardKey(dataset=info.name, ties=info.ties, fingerprint=info.fingerprint)
+        key = BoardKey(dataset=info.name, split=info.split, ties=info.ties, fingerprint=info.fingerprint)
         groups.setdefault(key, []).append(stored)
     return dict(sorted(groups.items()))
 

@@ -159,7 +159,9 @@ class TestWhatIsCompared:
         assert {record.dataset.name for one in chosen for record in one.records} == {"toy"}
 
     def test_ties(self, results: Path, sample_split: Split) -> None:
-        with pytest.raises(RecordError, match="strong on sample \\(ties file, [0-9a-f]{12}\\)"):
+        with pytest.raises(
+            RecordError, match="strong on sample \\(leave-one-out, ties file, [0-9a-f]{12}\\)"
+        ):
             find_contenders(["weak", "strong"], results, ties="shuffled:0")
 
 
@@ -179,7 +181,8 @@ class TestRefused:
             if stored.record.model.name == "strong"
         )
         with pytest.raises(
-            RecordError, match="never compared: sample, ties file, .*; sample, ties shuffled:0"
+            RecordError,
+            match="never compared: sample, .*, ties file, .*; sample, .*, ties shuffled:0",
         ):
             self.ask(results, strong, shuffled)
         with pytest.raises(ConfigError, match="ties shuffled:0, not on what was asked"):

@@ -27,6 +27,9 @@ def compare(
     ties: Annotated[
         str | None, typer.Option(help="Tie rule of the split: file (default) or shuffled:<seed>.")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split: loo (default), loo2, time:<date or quantile>, time-loo.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="recall, ndcg or mrr at a cut-off, e.g. recall@10.")] = "ndcg@5",
     view: Annotated[str, typer.Option(help="seen_removed or seen_kept.")] = "seen_removed",
     seeds: Annotated[bool, typer.Option("--seeds", help="Combine all seeds of a named model.")] = False,
@@ -55,9 +58,11 @@ def compare(
     if not results.is_dir():
         raise RecordError(f"there is no results folder '{results}'; give one with --results")
     if reported is not None:
-        typer.echo(_beside_reported(models, reported, results, dataset, ties, markdown or latex, as_json))
+        typer.echo(
+            _beside_reported(models, reported, results, dataset, ties, split, markdown or latex, as_json)
+        )
         return
-    contenders = find_contenders(models, results, dataset=dataset, ties=ties, all_seeds=seeds)
+    contenders = find_contenders(models, results, dataset=dataset, ties=ties, split=split, all_seeds=seeds)
     found = comparison.compare(contenders, metric=metric, view=view, resamples=resamples)
     formats = {
         comparison_text.as_markdown: markdown,
@@ -74,6 +79,7 @@ def _beside_reported(
     results: Path,
     dataset: str | None,
     ties: str | None,
+    split: str | None,
     typeset: bool,
     as_json: bool,
 ) -> str:
@@ -82,5 +88,7 @@ def _beside_reported(
 
     if typeset:
         raise ConfigError("--reported prints text or --json")
-    found = reported_comparison.compare_with_reported(models, key, results, dataset=dataset, ties=ties)
+    found = reported_comparison.compare_with_reported(
+        models, key, results, dataset=dataset, ties=ties, split=split
+    )
     return reported_comparison.as_json(found) if as_json else reported_comparison.as_text(found)

@@ -30,7 +30,13 @@ DataDirOption = Annotated[
     typer.Option("--data-dir", help=f"Folder that holds the data sets' folders (else ${DATA_DIR_VARIABLE})."),
 ]
 TiesOption = Annotated[
-    str, typer.Option("--ties", help="Order of same-day purchases: file | shuffled:<seed>.")
+    str,
+    typer.Option(
+        "--ties", help="Order of purchases of one time: file | shuffled:<seed> | shuffled-day:<seed>."
+    ),
+]
+SplitOption = Annotated[
+    str, typer.Option("--split", help="loo | loo2 | time:<date or quantile> | time-loo[:<same>].")
 ]
 
 
@@ -112,15 +118,17 @@ def verify(name: NameArgument, data_dir: DataDirOption = None) -> None:
 
 
 @group.command()
-def stats(name: NameArgument, data_dir: DataDirOption = None, ties: TiesOption = "file") -> None:
+def stats(
+    name: NameArgument, data_dir: DataDirOption = None, ties: TiesOption = "file", split: SplitOption = "loo"
+) -> None:
     """Print what a data set holds: size, duplicates, ties, history lengths, titles."""
     from bench.datasets.summary import summarise
-    from bench.splits import leave_one_out
+    from bench.splits import split_interactions
 
     find_dataset(name)
     interactions = load(name, data_dir)
-    split = leave_one_out(interactions, dataset=name, ties=ties)
-    _console().print(_summary_table(name, ties, summarise(interactions, split)))
+    made = split_interactions(interactions, dataset=name, ties=ties, split=split)
+    _console().print(_summary_table(f"{name}, {made.name}, ties {ties}", summarise(interactions, made)))
 
 
 @group.command()
@@ -135,6 +143,7 @@ def export(
     ] = False,
     data_dir: DataDirOption = None,
     ties: TiesOption = "file",
+    split_name: SplitOption = "loo",
 ) -> None:
     """Write the split and its prompts as files for other programs."""
     from bench.datasets import export as exports
@@ -147,9 +156,11 @@ def export(
     write = {Format.parquet: exports.export_parquet, Format.dataset_dict: exports.export_dataset_dict}[layout]
     if for_submission:
         write = exports.export_for_submission
-    split = load_split(name, ties=ties, data_dir=data_dir)
+    split = load_split(name, ties=ties, split=split_name, data_dir=data_dir)
     write(split, cast("PromptWriter", importlib.import_module(PROMPT_WRITER)), to)
-    _console().print(f"{to}: {name}, ties {ties}, fingerprint {split.fingerprint}", soft_wrap=True)
+    _console().print(
+        f"{to}: {name}, {split.name}, ties {ties}, fingerprint {split.fingerprint}", soft_wrap=True
+    )
 
 
 def _is_here(entry: DatasetEntry, folder: Path) -> bool:
@@ -160,8 +171,8 @@ def _is_here(entry: DatasetEntry, folder: Path) -> bool:
     )
 
 
-def _summary_table(name: str, ties: str, summary: Summary) -> Table:
-    table = _table(f"{name}, ties {ties}", "")
+def _summary_table(heading: str, summary: Summary) -> Table:
+    table = _table(heading, "")
     quantiles = summary.history_quantiles
     labels = {0.0: "min", 0.5: "median", 1.0: "max"}
     history = [f"{labels.get(q, f'{q:.0%}')} {length}" for q, length in quantiles.items()]
@@ -179,9 +190,12 @@ def _summary_table(name: str, ties: str, summary: Summary) -> Table:
         ("users with under 3 purchases, dropped", f"{summary.users_dropped:,}"),
         (
             "last two purchases on one day",
-            f"{summary.same_day_targets:,} users ({summary.same_day_targets / summary.users:.1%})",
+            f"{summary.same_day_targets:,} users ({summary.same_day_targets / summary.test_users:.1%})",
         ),
+        ("test users", f"{summary.test_users:,}"),
         ("validation users", f"{summary.validation_users:,}"),
+        ("users without a purchase before the cut", f"{summary.unseen_users:,}"),
+        ("test targets in no training sequence", f"{summary.unseen_targets:,}"),
         ("test history length", ", ".join(history)),
         (
             "titles shared by several items",

@@ -26,6 +26,9 @@ def submit(
     kind: Annotated[str, typer.Option(help="baseline, generative, sequential or hybrid.")],
     dataset: Annotated[str, typer.Option(help="Data set that the lists are for.")] = "beauty2014",
     ties: Annotated[str, typer.Option(help="Order of same-day purchases: file or shuffled:<seed>.")] = "file",
+    split_name: Annotated[
+        str, typer.Option("--split", help="loo, loo2, time:<date or quantile> or time-loo.")
+    ] = "loo",
     card: Annotated[Path | None, typer.Option(help="Model card, a YAML file.")] = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="parquet, csv, jsonl, ranx-json or trec.")
@@ -58,11 +61,12 @@ def submit(
     }
     model_card = _with_cost(ModelCard() if card is None else read_card(card), declared)
     entry = Entry(name=name, kind=kind, card=model_card)
-    split = load_split(dataset, ties=ties, data_dir=data_dir)
+    split = load_split(dataset, ties=ties, split=split_name, data_dir=data_dir)
     submission = read_submission(
         file, split, format_name=format_name, allow_partial=allow_partial, texts=texts, list_rule=list_rule
     )
     words = ["genrec-bench", "submit", file.name, "--dataset", dataset, "--name", name, "--kind", kind]
+    words += ["--split", split_name] if split_name != "loo" else []
     words += ["--ties", ties] + (["--card", card.name] if card else [])
     words += (["--format", format_name] if format_name else []) + (
         ["--allow-partial"] if allow_partial else []

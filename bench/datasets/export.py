@@ -80,9 +80,12 @@ def export_for_submission(split: Split, writer: PromptWriter, folder: Path) -> N
         "item_ids": _id_lists(histories, split.catalogue),
         "prompt": writer.prompts(histories, texts),
     }
-    learn = {"user_id": split.user_ids, "item_ids": _id_lists(split.train, split.catalogue)}
+    learn = {
+        "user_id": _ids(_all_users(split), split.train.users),
+        "item_ids": _id_lists(split.train, split.catalogue),
+    }
     choose = {
-        "user_id": _ids(split.user_ids, validation.histories.users),
+        "user_id": _ids(_all_users(split), validation.histories.users),
         "item_ids": _id_lists(validation.histories, split.catalogue),
         "target_id": _ids(split.catalogue.item_ids, validation.targets),
     }
@@ -97,7 +100,7 @@ def _tables(split: Split, writer: PromptWriter, texts: Sequence[str]) -> dict[st
     import pyarrow as pa
 
     train = {
-        "reviewer_id": _ids(split.user_ids, split.train.users),
+        "reviewer_id": _ids(_all_users(split), split.train.users),
         "text": writer.training_texts(split.train, texts),
     }
     return {
@@ -112,7 +115,7 @@ def _example_table(split: Split, examples: Examples, writer: PromptWriter, texts
 
     return pa.table(
         {
-            "reviewer_id": _ids(split.user_ids, examples.histories.users),
+            "reviewer_id": _ids(_all_users(split), examples.histories.users),
             "ptext": writer.prompts(examples.histories, texts),
             "text": writer.example_texts(examples, texts),
             "seen_asins": _id_lists(examples.histories, split.catalogue),
@@ -135,6 +138,10 @@ def _catalogue_table(catalogue: Catalogue, texts: Sequence[str]) -> Any:
             "text": texts,
         }
     )
+
+
+def _all_users(split: Split) -> tuple[str, ...]:
+    return split.user_ids + split.other_user_ids
 
 
 def _ids(names: Sequence[str], rows: np.ndarray) -> Any:

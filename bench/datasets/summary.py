@@ -30,7 +30,12 @@ class Summary:
     users_dropped: int
     same_day_targets: int
     """Users whose last two purchases share a day."""
+    test_users: int
     validation_users: int
+    unseen_users: int
+    """Under a split by time: users without a purchase before the cut."""
+    unseen_targets: int
+    """Test targets that are in no training sequence."""
     history_quantiles: Mapping[float, int]
     """Quantile -> length of the test history (items before the target)."""
     shared_titles: int
@@ -47,7 +52,7 @@ def summarise(interactions: Interactions, split: Split) -> Summary:
     bearers = Counter(split.catalogue.titles)
     shared = [count for count in bearers.values() if count > 1]
     days = interactions.timestamps.astype("datetime64[s]").astype("datetime64[D]")
-    users, items = len(split.user_ids), len(split.catalogue)
+    users, items = len(split.user_ids) + len(split.other_user_ids), len(split.catalogue)
     return Summary(
         users=users,
         items=items,
@@ -58,7 +63,10 @@ def summarise(interactions: Interactions, split: Split) -> Summary:
         untitled_interactions=interactions.untitled_interactions,
         users_dropped=split.users_dropped,
         same_day_targets=int(split.same_day.sum()),
+        test_users=len(split.test),
         validation_users=len(split.validation),
+        unseen_users=split.unseen_users,
+        unseen_targets=split.unseen_targets,
         history_quantiles=dict(zip(QUANTILES, lengths.tolist(), strict=True)),
         shared_titles=len(shared),
         items_with_shared_title=sum(shared),

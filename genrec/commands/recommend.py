@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from bench.datasets.split_rules import parse_split
 from bench.errors import ConfigError
 from bench.schema import NO_ITEM
 
@@ -37,6 +38,9 @@ def recommend(
     dataset: Annotated[
         str | None, typer.Option(help="Data set of the model; by default that of the newest.")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split that the model was trained on; by default that of the newest.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Override a setting, e.g. generate.strategy=constrained."),
@@ -57,7 +61,7 @@ def recommend(
     from genrec.availability import check_available
     from genrec.demonstrate import demonstrate
 
-    folder, found = _newest(resolve_work_dir(work_dir), model, dataset)
+    folder, found = _newest(resolve_work_dir(work_dir), model, dataset, split)
     name = found.name
     preset = _settings_in_force(found, settings or [])
     check_available(preset, name, finetuned=True)
@@ -78,20 +82,24 @@ def recommend(
     console.print(_list(shown, catalogue, preset.retrieve.list_rule))
 
 
-def _newest(work: Path, model: str, dataset: str | None) -> tuple[Path, Artefact]:
+def _newest(work: Path, model: str, dataset: str | None, split: str | None) -> tuple[Path, Artefact]:
     """Give the newest finished model of this name; says how to make one where there is none."""
     from genrec.artefact import find_artefacts
     from genrec.config import load_preset
 
     load_preset(model)  # an unknown name is an error of its own
     name = Path(model).stem
-    found = find_artefacts(work, name, dataset=dataset)
+    rule = None if split is None else parse_split(split).name
+    found = find_artefacts(work, name, dataset=dataset, split=rule)
     if found:
         return found[0]
-    asked = f"'{name}' for {dataset}" if dataset else f"'{name}'"
+    asked = " ".join(
+        [f"'{name}'", *([f"for {dataset}"] if dataset else []), *([f"split {rule}"] if rule else [])]
+    )
     raise ConfigError(
         f"there is no finished model {asked} in {work}; make one with: "
         f"pytest bench --benchmark --dataset {dataset or 'sample'} --models {name}"
+        f"{f' --split {split}' if split else ''}"
     )
 
 

@@ -32,6 +32,7 @@ def select(
         ChosenView, typer.Option(help="Seen items removed from the lists, or kept.")
     ] = "seen_removed",
     ties: Annotated[str, typer.Option(help="Same-day order: file | shuffled:<seed>.")] = "file",
+    split: Annotated[str, typer.Option(help="loo, loo2, time:<date or quantile> or time-loo.")] = "loo",
     seed: Annotated[int, typer.Option(help="Seed of the model.")] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override a setting, e.g. generate.num_beams=10.")
@@ -54,7 +55,7 @@ def select(
 
     preset = load_preset(model, settings or [])
     candidates = parse_candidates(strategies, preset)
-    data = load_split(dataset, ties=ties, data_dir=data_dir).training_data
+    data = load_split(dataset, ties=ties, split=split, data_dir=data_dir).training_data
     name = Path(model).stem
     with LiveLine(name, None) as line, listening(line.show):
         selection = select_strategy(

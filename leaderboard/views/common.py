@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from bench.datasets import DATASETS
+from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
 from bench.metrics import CUTOFFS, QUALITY
 from bench.records import VIEWS, View
 from bench.store import LoadedRecords, StoredRecord
@@ -41,7 +42,9 @@ def choose_board(loaded: LoadedRecords) -> tuple[BoardKey, list[StoredRecord]] |
     dataset = st.selectbox(
         "Data set", format_func=dataset_title, width=270, **url_state.one_of("data", list(counts), fullest)
     )
-    ties = list(dict.fromkeys(key.ties for key in groups if key.dataset == dataset))
+    split = _choose_split([key.split for key in groups if key.dataset == dataset])
+    keys = [key for key in groups if (key.dataset, key.split) == (dataset, split)]
+    ties = list(dict.fromkeys(key.ties for key in keys))
     rule = st.selectbox(
         "Same-day purchases",
         format_func=ties_title,
@@ -50,8 +53,9 @@ def choose_board(loaded: LoadedRecords) -> tuple[BoardKey, list[StoredRecord]] |
         "a day decides their target. Rows of different orders never share a table.",
         **url_state.one_of("ties", ties, "file" if "file" in ties else ties[0]),
     )
-    prints = [key.fingerprint for key in groups if (key.dataset, key.ties) == (dataset, rule)]
-    newest = max(prints, key=lambda text: groups[_key(dataset, rule, text)][0].record.created)
+    by_print = {key.fingerprint: key for key in keys if key.ties == rule}
+    prints = list(by_print)
+    newest = max(prints, key=lambda text: groups[by_print[text]][0].record.created)
     fingerprint = newest
     if len(prints) > 1:
         fingerprint = st.selectbox(
@@ -60,8 +64,23 @@ def choose_board(loaded: LoadedRecords) -> tuple[BoardKey, list[StoredRecord]] |
             width=170,
             **url_state.one_of("data_fingerprint", prints, newest),
         )
-    key = _key(dataset, rule, fingerprint)
+    key = by_print[fingerprint]
     return key, groups[key]
+
+
+def _choose_split(found: Sequence[str]) -> str:
+    """Let the user pick the split, where a data set has rows of several."""
+    splits = list(dict.fromkeys(found))
+    if len(splits) == 1:
+        return splits[0]
+    chosen: str = st.selectbox(
+        "Split",
+        format_func=split_title,
+        width=200,
+        help="What is learned from and what is asked. Rows of different splits never share a table.",
+        **url_state.one_of("split", splits, LEAVE_ONE_OUT if LEAVE_ONE_OUT in splits else splits[0]),
+    )
+    return chosen
 
 
 def choose_view() -> View:
@@ -104,9 +123,24 @@ def dataset_title(name: str) -> str:
     return DATASETS[name].display_name if name in DATASETS else name
 
 
+def split_title(name: str) -> str:
+    """Name a split for people."""
+    kind, _, cut = name.partition(":")
+    at = f"the first {float(cut):.0%}" if cut.startswith("0.") else cut
+    titles = {
+        LEAVE_ONE_OUT: "last item, 5 % validate",
+        LOO2: "last item, the one before validates",
+        TIME: f"next item after {at}",
+        TIME_LOO: f"last item, learned up to {at}",
+    }
+    return titles.get(kind, name)
+
+
 def ties_title(rule: str) -> str:
     """Name a tie rule for people."""
-    return "as in the file" if rule == "file" else f"shuffled (seed {rule.partition(':')[2]})"
+    kind, _, seed = rule.partition(":")
+    titles = {"file": "as in the file", "shuffled": f"shuffled (seed {seed})"}
+    return titles.get(kind, f"shuffled by day (seed {seed})")
 
 
 def view_title(view: View) -> str:
@@ -155,10 +189,6 @@ def need_data(reason: str, dataset: str) -> None:
     st.info("This part needs the data set itself (titles, histories and targets).")
     st.text(reason)
     st.code(f"genrec-bench data download {dataset}", language="bash")
-
-
-def _key(dataset: str, ties: str, fingerprint: str) -> BoardKey:
-    return BoardKey(dataset=dataset, ties=ties, fingerprint=fingerprint)
 
 
 def _names(groups: dict[BoardKey, list[StoredRecord]]) -> list[str]:

@@ -47,7 +47,7 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: in
             st.text(f"{stored.id}: {found}")
             return
     _show_verdict(first, second, view, cutoff)
-    split = loading.split_of(key.dataset, key.ties, key.fingerprint)
+    split = loading.split_of(key)
     if isinstance(split, str):
         st.header("By group of users, overlap of the lists, users who differ most")
         common.need_data(split, key.dataset)

@@ -35,7 +35,7 @@ def render() -> None:
             )
     if chosen is not None:
         key, records = chosen
-        split = loading.split_of(key.dataset, key.ties, key.fingerprint)
+        split = loading.split_of(key)
         if isinstance(split, str):
             common.need_data(split, key.dataset)
         else:

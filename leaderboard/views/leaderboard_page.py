@@ -42,7 +42,7 @@ def render() -> None:
         _show_reported(key, records, view, cutoff)
     common.show_problems(loaded)
     if chosen is not None:
-        loading.read_ahead_of(key.dataset, key.ties)
+        loading.read_ahead_of(key)
 
 
 def _show_board(

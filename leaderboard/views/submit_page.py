@@ -41,7 +41,7 @@ def render() -> None:
             view, cutoff = common.choose_view(), common.choose_cutoff()
     if chosen is not None:
         key, records = chosen
-        split = loading.split_of(key.dataset, key.ties, key.fingerprint)
+        split = loading.split_of(key)
         if isinstance(split, str):
             common.need_data(split, key.dataset)
         else:
