@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics import ranks_in_view
-from bench.records import Audit
+from bench.records import Audit, View
 from bench.reported import load_reported
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings, Split
+from bench.target_ranks import Ranks
 
 TOP = 10
 PERMUTATIONS = 20
@@ -57,6 +58,40 @@ def audit(
         _too_good(split, rankings, known or {}),
         *([_copy(rankings, known)] if known else []),
     ]
+
+
+def audit_outcomes(
+    split: Split, ranks: Int32Array, view: View, depth: int, known: Mapping[str, Ranks] | None = None
+) -> list[Audit]:
+    """Check published outcomes, (users,) places in lists of `depth` items, against `known` rows' ranks.
+
+    What only lists can show, such as popularity alone, stays unknown.
+    """
+    if not len(ranks):
+        return []
+    cutoff = min(TOP, depth)
+    measured = {name: _recall(others["seen_removed"], cutoff) for name, others in (known or {}).items()}
+    words = view.replace("_", " items ")
+    return [
+        _target_in_history(split),
+        _surprise(split, cutoff, _recall(ranks, cutoff), measured, words),
+        *([_same_outcomes(ranks, view, cutoff, known)] if known else []),
+    ]
+
+
+def _same_outcomes(ranks: Int32Array, view: View, cutoff: int, known: Mapping[str, Ranks]) -> Audit:
+    """Find the known row with the most equal places, among users for whom either has a hit."""
+
+    def likeness(others: Int32Array) -> float:
+        left, right = (np.where(one <= cutoff, one, 0) for one in (ranks, others))
+        either = (left > 0) | (right > 0)
+        return float((left == right)[either].mean()) if either.any() else 0.0
+
+    found = {name: likeness(others[view]) for name, others in known.items()}
+    name = max(found, key=found.__getitem__)
+    text = f"closest known row is {name}: {found[name]:.1%} of the users with a hit have the same place"
+    verdict = "flag" if found[name] > COPY_OVERLAP else "pass"
+    return Audit(name="copy", verdict=verdict, value=found[name], message=text)
 
 
 def _hits(top: Rankings, targets: Int32Array) -> NDArray[np.bool_]:
@@ -160,28 +195,32 @@ def _popularity_only(
 
 def _too_good(split: Split, rankings: Rankings, known: Mapping[str, Rankings]) -> Audit:
     """Compare with the best value known for the data, seen items removed, where lists score highest."""
-    targets = split.test.targets
 
     def recall(lists: Rankings) -> float:
-        ranks = ranks_in_view(lists, split.test, "seen_removed")
-        return float(((ranks > 0) & (ranks <= TOP)).mean())
+        return _recall(ranks_in_view(lists, split.test, "seen_removed"), TOP)
 
-    metric = f"recall@{TOP}"
-    value = recall(rankings)
+    others = {name: recall(lists) for name, lists in known.items()}
+    return _surprise(split, TOP, recall(rankings), others, "seen items removed")
+
+
+def _recall(ranks: Int32Array, cutoff: int) -> float:
+    return float(((ranks > 0) & (ranks <= cutoff)).mean())
+
+
+def _surprise(split: Split, cutoff: int, value: float, measured: Mapping[str, float], view: str) -> Audit:
+    """Compare a recall with the best that was measured or comparably reported."""
+    metric = f"recall@{cutoff}"
     others = {
         row.model: row.metrics.get(metric, 0.0) for row in load_reported(split.dataset) if row.comparable
-    }
-    others |= {name: recall(lists) for name, lists in known.items()}
+    } | dict(measured)
     best = max(others, key=others.__getitem__, default=None)
     if best is None or others[best] <= 0:
-        message = f"{metric} {value:.4f}, seen items removed; nothing is known to compare it with"
+        message = f"{metric} {value:.4f}, {view}; nothing is known to compare it with"
         return Audit(name="too_good", verdict="info", value=None, message=message)
     ratio = value / others[best]
-    text = f"{metric} {value:.4f}, seen items removed, is {ratio:.2f} times the best known"
-    text += f" ({best}, {others[best]:.4f})"
-    allowed = others[best] * SURPRISING_GAIN + SIGMAS * _error(others[best], len(targets))
-    verdict = "flag" if value > allowed else "pass"
-    return Audit(name="too_good", verdict=verdict, value=ratio, message=text)
+    text = f"{metric} {value:.4f}, {view}, is {ratio:.2f} times the best known ({best}, {others[best]:.4f})"
+    allowed = others[best] * SURPRISING_GAIN + SIGMAS * _error(others[best], len(split.test))
+    return Audit(name="too_good", verdict="flag" if value > allowed else "pass", value=ratio, message=text)
 
 
 def _copy(rankings: Rankings, known: Mapping[str, Rankings]) -> Audit:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.comparison import Contender, check_comparable
+from bench.metrics import parse_metric
 from bench.records import View
 from bench.schema import BoolArray, FloatArray
 from bench.statistics import ALPHA, Standing, holm, standings
@@ -24,8 +25,11 @@ def board_standings(
 ) -> dict[str, Standing]:
     """Give rank interval and tie groups of each model, by its label; p-values are Holm-corrected.
 
-    One model alone is first of one. Raises RecordError for models that may not be compared.
+    One model alone is first of one. Models whose lists are shorter than the metric looks have no
+    standing. Raises RecordError for models that may not be compared.
     """
+    _, cutoff = parse_metric(metric)
+    contenders = [one for one in contenders if all(record.depth >= cutoff for record in one.records)]
     if not contenders:
         return {}
     if len(contenders) > 1:

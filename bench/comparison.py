@@ -16,7 +16,7 @@ from bench.bootstrap import CONFIDENCE, Interval
 from bench.errors import ConfigError, RecordError, unknown_name
 from bench.metrics import parse_metric, user_outcomes
 from bench.records import VIEWS, DatasetInfo, Record, View
-from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array, Rankings
+from bench.schema import NO_ITEM, FloatArray, Int64Array, Rankings
 from bench.slices import UserGroup
 from bench.statistics import (
     ALPHA,
@@ -27,9 +27,7 @@ from bench.statistics import (
     paired_differences,
     standings,
 )
-
-Ranks = Mapping[View, Int32Array]
-"""The place of each user's target in both views, 0 where it is absent."""
+from bench.target_ranks import Ranks, published_note
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +92,8 @@ class Comparison:
     rows: tuple[Row, ...]
     """Best mean first."""
     pairs: tuple[Pair, ...]
+    notes: tuple[str, ...] = ()
+    """What must be known of single models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +159,11 @@ def compare(
                 significant=bool(different[first, second]),
             )
             for (first, second), paired in zip(pairs, found, strict=True)
+        ),
+        notes=tuple(
+            f"{contender.label}: {note}"
+            for contender in contenders
+            if (note := published_note(contender.records[0]))
         ),
     )
 

@@ -120,6 +120,7 @@ def _notes(comparison: Comparison) -> str:
             "won, lost, tied: users for whom the first model did better, worse, the same.",
             "detectable: the smallest true difference that this many users show with power 0.8 at 0.05, "
             "uncorrected.",
+            *comparison.notes,
         ]
     )
 

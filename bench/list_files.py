@@ -53,6 +53,8 @@ def read_lists(stored: StoredRecord, split: Split) -> Rankings:
     """Read the ranked lists as item rows, (users, depth), in the order of the split's users."""
     import pyarrow.compute as pc
 
+    if stored.record.published_view is not None:
+        raise RecordError(f"{stored.id} holds published outcomes: places of the targets, no ranked lists")
     if stored.record.dataset.fingerprint != split.fingerprint:
         raise RecordError(
             f"{stored.id} was measured on other data than the split given (fingerprints differ)"

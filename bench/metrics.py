@@ -194,6 +194,43 @@ def evaluate(
     return Metrics(seen_kept=kept, seen_removed=removed, slices=slices)
 
 
+def evaluate_ranks(
+    split: Split,
+    ranks: Int32Array,
+    view: View,
+    depth: int,
+    *,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+) -> Metrics:
+    """Score the places of the targets, (users,), in lists of `depth` items that are not at hand.
+
+    Quality metrics and slices of one view only; null at deeper cut-offs than the lists, and throughout
+    in the other view.
+    """
+    if ranks.shape != (len(split.test),) or not ((ranks >= 0) & (ranks <= depth)).all():
+        raise RankingError(f"outcomes must be one rank of 0..{depth} for each of {len(split.test)} users")
+    scorer = _Scorer(seed=seed, confidence=confidence, resamples=resamples)
+    unknown = {metric: Estimate(value=None) for metric in quality_metrics()}
+    known = unknown | scorer.quality(ranks, [cutoff for cutoff in CUTOFFS if cutoff <= depth])
+    slices = {
+        kind: [_cut(scorer.slice(ranks, group), depth) for group in members]
+        for kind, members in user_groups(split).items()
+    }
+    kept, removed = (known, unknown) if view == "seen_kept" else (unknown, known)
+    return Metrics(seen_kept=kept, seen_removed=removed, slices={view: slices})
+
+
+def _cut(group: Slice, depth: int) -> Slice:
+    """Make the metrics of a group null that look deeper than the lists."""
+    metrics = {
+        name: found if parse_metric(name)[1] <= depth else Estimate(value=None)
+        for name, found in group.metrics.items()
+    }
+    return group.model_copy(update={"metrics": metrics})
+
+
 class _Scorer:
     """Estimates with intervals. Each draws from the seed afresh, so no number depends on another."""
 

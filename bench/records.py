@@ -2,8 +2,9 @@
 
 A record is `results/v1/<dataset>/<model>/<UTC>-<commit>.json`; beside it, with the same stem, lie
 `.parquet` (the ranked lists: `user_id`, `item_ids`), `.ranks.parquet` (where each user's target
-stands in them), for generative runs `.texts.parquet`, and, if the record was withdrawn,
-`.invalid.json`. Nothing in the folder is ever rewritten.
+stands in them; of published outcomes the only file: `user_id` and one view), for generative runs
+`.texts.parquet`, and, if the record was withdrawn, `.invalid.json`. Nothing in the folder is ever
+rewritten.
 """
 
 from __future__ import annotations
@@ -170,7 +171,9 @@ class Record(_Part):
     status: Literal["complete", "partial", "cost-only"] = Field(
         description="partial: lists are missing for some users (--allow-partial); they count as misses."
     )
-    source: Literal["harness", "submission"] = Field(description="Run by the harness, or lists handed in.")
+    source: Literal["harness", "submission", "published-outcomes"] = Field(
+        description="Run by the harness, lists handed in, or ranks that others published, not re-run."
+    )
     created: datetime = Field(description="UTC.")
     command: str = Field(description="What to type to get this record again.")
     seed: int
@@ -187,3 +190,22 @@ class Record(_Part):
     card: dict[str, Any] = Field(default_factory=dict, description="Model card of a submission.")
     lists_sha256: str | None = Field(default=None, description="SHA-256 of the .parquet beside the record.")
     texts_sha256: str | None = Field(default=None, description="SHA-256 of the .texts.parquet, if any.")
+    published_view: View | None = Field(
+        default=None, description="Published outcomes: the one view that their ranks are of."
+    )
+    outcomes_sha256: str | None = Field(
+        default=None, description="Published outcomes: SHA-256 of the .ranks.parquet, all they consist of."
+    )
+
+    def shown_view(self, view: View) -> View:
+        """Give the view whose figures stand for `view`: of published outcomes always the published one."""
+        return self.published_view or view
+
+    @model_validator(mode="after")
+    def _outcomes_are_whole(self) -> Record:
+        """Published outcomes have a view and no lists; nothing else has either."""
+        if (self.source == "published-outcomes") != (self.published_view is not None):
+            raise ValueError("published outcomes, and they alone, name the view of their ranks")
+        if self.published_view is not None and (self.lists_sha256 or self.texts_sha256):
+            raise ValueError("published outcomes have no lists and no texts")
+        return self

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.errors import BenchError, DataError, RecordError
 from bench.list_files import read_lists, read_texts
-from bench.metrics import evaluate
+from bench.metrics import evaluate, evaluate_ranks
 from bench.records import NAME_PATTERN, VIEWS, Estimate, Metrics
 from bench.reproduction import FILE_NAME as REPRODUCTION
 from bench.reproduction import load as load_reproduction
@@ -26,7 +26,7 @@ from bench.store import (
     file_sha256,
     load_record,
 )
-from bench.target_ranks import ranks_table, read_ranks
+from bench.target_ranks import ranks_table, read_outcomes, read_ranks
 
 MAX_FILE_BYTES = 25 * 2**20
 """Of one file of a public record; lists of 22,363 users take 4 MB."""
@@ -103,10 +103,14 @@ def _scored_otherwise(path: Path, messages: list[str]) -> Iterator[Problem]:
 
 
 def rescore(stored: StoredRecord, split: Split) -> list[str]:
-    """Score the ranked lists again and name every number of the record that does not come out."""
+    """Score ranked lists or outcomes again and name every number of the record that does not come out."""
     recorded = stored.record.metrics
     if recorded is None:
         return []
+    if stored.record.published_view is not None:
+        ranks = read_outcomes(stored, split)
+        scored = evaluate_ranks(split, ranks, stored.record.published_view, stored.record.depth)
+        return list(_differences(recorded, scored))
     lists = read_lists(stored, split)
     messages = list(_differences(recorded, evaluate(split, lists)))
     expected = ranks_table(split, lists)
@@ -153,7 +157,9 @@ def _compare(place: str, recorded: dict[str, Estimate], scored: dict[str, Estima
 def _check_files(stored: StoredRecord) -> None:
     """Raise RecordError unless the files beside a record are those that it names."""
     record = stored.record
-    named = ((stored.lists_path, record.lists_sha256), (stored.texts_path, record.texts_sha256))
+    named = [(stored.lists_path, record.lists_sha256), (stored.texts_path, record.texts_sha256)]
+    if record.published_view is not None:
+        named.append((stored.ranks_path, record.outcomes_sha256))
     for path, digest in named:
         if digest is None and path.exists():
             raise RecordError(f"{path.name} lies beside it, but the record does not name it")
@@ -161,7 +167,7 @@ def _check_files(stored: StoredRecord) -> None:
             raise RecordError(f"{path.name} is missing")
         if digest is not None and file_sha256(path) != digest:
             raise RecordError(f"{path.name} is not the file that was recorded (SHA-256 differs)")
-    if record.metrics is not None and record.lists_sha256 is None:
+    if record.metrics is not None and not (record.lists_sha256 or record.outcomes_sha256):
         raise RecordError("it has metrics but no ranked lists to score them from")
     if record.metrics is not None:
         read_ranks(stored)

@@ -26,8 +26,8 @@ from bench.arrow import write_parquet
 from bench.errors import RecordError
 from bench.list_files import lists_table, texts_table
 from bench.records import SCHEMA_VERSION, Record
-from bench.schema import Generations, Rankings, Split
-from bench.target_ranks import ranks_table
+from bench.schema import Generations, Int32Array, Rankings, Split
+from bench.target_ranks import outcomes_table, ranks_table
 
 VERSION_FOLDER = f"v{SCHEMA_VERSION}"
 MAX_RECORD_BYTES = 8 * 2**20
@@ -108,8 +108,10 @@ def write(
     rankings: Rankings | None,
     generations: Generations | None,
     results_dir: Path,
+    *,
+    outcomes: Int32Array | None = None,
 ) -> Path:
-    """Write a record with its lists and texts; give the path of its JSON.
+    """Write a record with its lists and texts, or the ranks that are all of it; give the path of its JSON.
 
     Raises RecordError if the path is taken or cannot be written. Nothing is left half-written.
     """
@@ -119,16 +121,9 @@ def write(
     updates: dict[str, Any] = {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if rankings is not None:
-            table = lists_table(split, rankings)
-            updates["lists_sha256"] = _place(path.with_suffix(".parquet"), partial(write_parquet, table))
-            ranks = ranks_table(split, rankings)
-            _place(path.with_suffix(".ranks.parquet"), partial(write_parquet, ranks))
-        if generations is not None:
-            texts = texts_table(split, generations)
-            updates["texts_sha256"] = _place(
-                path.with_suffix(".texts.parquet"), partial(write_parquet, texts)
-            )
+        for suffix, digest, table in _tables(record, split, rankings, generations, outcomes):
+            updates[digest] = _place(path.with_suffix(suffix), partial(write_parquet, table))
+        updates.pop("", None)
         body = record.model_copy(update=updates).model_dump(mode="json")
         Record.model_validate(body)
         text = json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -139,6 +134,23 @@ def write(
                 path.with_suffix(suffix).unlink()
         raise RecordError(f"could not write the record {path}: {error.strerror or error}") from error
     return path
+
+
+def _tables(
+    record: Record,
+    split: Split,
+    rankings: Rankings | None,
+    generations: Generations | None,
+    outcomes: Int32Array | None,
+) -> Iterator[tuple[str, str, Any]]:
+    """Give the files beside a record: suffix, the field that holds its hash ("" for none), table."""
+    if rankings is not None:
+        yield ".parquet", "lists_sha256", lists_table(split, rankings)
+        yield ".ranks.parquet", "", ranks_table(split, rankings)
+    if generations is not None:
+        yield ".texts.parquet", "texts_sha256", texts_table(split, generations)
+    if outcomes is not None and record.published_view is not None:
+        yield ".ranks.parquet", "outcomes_sha256", outcomes_table(split, record.published_view, outcomes)
 
 
 def load_records(results_dir: Path) -> LoadedRecords:

@@ -7,21 +7,24 @@ user without the data set at hand and without reading the lists. Two int32 colum
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.arrow import number_array, read_parquet
+from bench.arrow import number_array, read_parquet, string_array
 from bench.errors import RecordError
-from bench.metrics import mean_quality, ranks_in_view
-from bench.records import VIEWS, View
+from bench.metrics import CUTOFFS, mean_quality, ranks_in_view
+from bench.records import VIEWS, Record, View
 from bench.schema import Int32Array, Rankings, Split
 
 if TYPE_CHECKING:
     from bench.store import StoredRecord
 
+Ranks = Mapping[View, Int32Array]
+"""The place of each user's target in both views, 0 where it is absent."""
+
 _TOLERANCE = 1e-9
-_CHECKED = 20
 
 
 def ranks_table(split: Split, rankings: Rankings) -> Any:
@@ -31,14 +34,34 @@ def ranks_table(split: Split, rankings: Rankings) -> Any:
     return pa.table({view: number_array(ranks_in_view(rankings, split.test, view)) for view in VIEWS})
 
 
+def outcomes_table(split: Split, view: View, ranks: Int32Array) -> Any:
+    """Give the Arrow table of published outcomes: `user_id` and the ranks, (users,), of their one view.
+
+    No ranked lists lie beside it that would say whose ranks these are, so it names the users.
+    """
+    import pyarrow as pa
+
+    return pa.table({"user_id": string_array(split.user_ids), view: number_array(ranks)})
+
+
+def published_note(record: Record) -> str:
+    """Say what published outcomes are, wherever their figures stand; empty for any other record."""
+    if record.published_view is None:
+        return ""
+    view = record.published_view.replace("_", " items ")
+    return f"published outcomes, not re-run: places in lists of {record.depth}, {view}"
+
+
 def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:
-    """Read the ranks of both views, (users,) each.
+    """Read the ranks of both views, (users,) each; published outcomes stand for the view they lack.
 
     Raises RecordError if the file is missing or damaged, or does not give the record's own metrics.
     """
-    table = read_parquet(stored.ranks_path, list(VIEWS))
+    published = stored.record.published_view
+    views = VIEWS if published is None else (published,)
+    table = read_parquet(stored.ranks_path, list(views))
     ranks: dict[View, Int32Array] = {}
-    for view in VIEWS:
+    for view in views:
         column = np.asarray(table[view])
         if len(column) != stored.record.dataset.users or column.dtype != np.int32:
             raise RecordError(f"{stored.ranks_path.name} does not hold one whole number a user")
@@ -46,14 +69,26 @@ def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:
             raise RecordError(f"{stored.ranks_path.name} holds places outside 0..{stored.record.depth}")
         ranks[view] = column
         _check(stored, view, column)
-    return ranks
+    return ranks if published is None else dict.fromkeys(VIEWS, ranks[published])
+
+
+def read_outcomes(stored: StoredRecord, split: Split) -> Int32Array:
+    """Read published outcomes, (users,), having checked that they are of the users of this split."""
+    view = stored.record.published_view
+    if view is None or stored.record.dataset.fingerprint != split.fingerprint:
+        raise RecordError(f"{stored.id} does not hold published outcomes of the split given")
+    users = read_parquet(stored.ranks_path, ["user_id"])["user_id"]
+    if not users.combine_chunks().equals(string_array(split.user_ids)):
+        raise RecordError(f"{stored.ranks_path.name} does not name the users of the data set in their order")
+    return read_ranks(stored)[view]
 
 
 def _check(stored: StoredRecord, view: View, ranks: Int32Array) -> None:
     metrics = stored.record.metrics
     if metrics is None or not len(ranks):
         raise RecordError(f"{stored.id} has no metrics to compare")
-    for name, value in mean_quality(ranks, [_CHECKED]).items():
+    cutoff = max((k for k in CUTOFFS if k <= stored.record.depth), default=min(CUTOFFS))
+    for name, value in mean_quality(ranks, [cutoff]).items():
         estimate = getattr(metrics, view).get(name)
         if estimate is None or estimate.value is None or abs(estimate.value - value) > _TOLERANCE:
             raise RecordError(f"{stored.ranks_path.name} disagrees with the record's {name} ({view})")

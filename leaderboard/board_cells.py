@@ -134,6 +134,8 @@ def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expande
     ]
     if row["status"] == "partial":
         badges.append(Badge(text="partial", tone="warn", title="Lists are missing for some users"))
+    if row["published"]:
+        badges.append(Badge(text="published outcomes", tone="warn", title=row["published"]))
     if links is not None:
         if row["older"] and not row.get("is_older"):
             open_now = expanded == row["name"]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.records import Record, View
 from bench.store import StoredRecord
+from bench.target_ranks import published_note
 from leaderboard import formatting
 from leaderboard.html_table import Badge, Cell, Column, Row, render, safe_link
 from leaderboard.run_tables import VIEW_NAMES, metrics_frame
@@ -92,7 +93,9 @@ def _badges(stored: StoredRecord) -> list[Badge]:
         badges.append(Badge(text=record.status, tone="warn"))
     if record.environment.dirty:
         badges.append(Badge(text="dirty", tone="warn", title="Run from a tree with uncommitted changes"))
-    if record.cost.source == "declared":
+    if record.published_view is not None:
+        badges.append(Badge(text=published_note(record), tone="warn"))
+    elif record.cost.source == "declared":
         badges.append(Badge(text="cost declared, not measured", tone="warn"))
     return badges + [
         Badge(text=audit.name, tone=_TONES[audit.verdict], title=audit.message) for audit in record.audits

@@ -55,7 +55,7 @@ def metric_names(record: Record) -> list[str]:
 
 def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
     """Give a metric by group of users: slice, group, users, value, low, high, in the record's order."""
-    groups = record.metrics.slices.get(view, {}) if record.metrics else {}
+    groups = record.metrics.slices.get(record.shown_view(view), {}) if record.metrics else {}
     rows = []
     for kind, members in groups.items():
         for member in members[:_MAX_ROWS]:
@@ -76,7 +76,7 @@ def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
 
 def slice_metrics(record: Record) -> list[str]:
     """Name the metrics that the slices of a record hold."""
-    slices = record.metrics.slices.get("seen_kept", {}) if record.metrics else {}
+    slices = record.metrics.slices.get(record.shown_view("seen_kept"), {}) if record.metrics else {}
     names = (name for members in slices.values() for member in members for name in member.metrics)
     return list(dict.fromkeys(names))
 

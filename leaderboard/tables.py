@@ -20,6 +20,7 @@ from bench.reported import ReportedRow
 from bench.results_table import newest
 from bench.statistics import ALPHA, Standing
 from bench.store import StoredRecord
+from bench.target_ranks import published_note
 from leaderboard.run_tables import SLICE_NAMES
 
 LIFT_BASELINE = "last-item-text"
@@ -94,10 +95,13 @@ def leaderboard(
 
 
 def estimate(record: Record | None, view: View, metric: str) -> Estimate:
-    """Give a metric of a record, with all parts null where it was not measured."""
+    """Give a metric of a record, with all parts null where it was not measured.
+
+    Published outcomes show their one view in either (see `Record.shown_view`), and are marked so.
+    """
     found = None
     if record is not None and record.metrics is not None:
-        found = getattr(record.metrics, view).get(metric)
+        found = getattr(record.metrics, record.shown_view(view)).get(metric)
     return found or Estimate(value=None)
 
 
@@ -217,6 +221,8 @@ def model_size(record: Record) -> float:
 
 def hardware(record: Record) -> str:
     """Name the machine of a run."""
+    if record.published_view is not None:
+        return "not re-run"
     if record.cost.source == "declared":
         stated = record.card.get("hardware")
         return stated[:60] if isinstance(stated, str) and stated else "not stated"
@@ -239,6 +245,7 @@ def _identity(record: Record) -> dict[str, object]:
         "authors": record.model.authors,
         "status": record.status,
         "source": record.source,
+        "published": published_note(record),
         "declared": record.cost.source == "declared",
         "flags": [audit for audit in record.audits if audit.verdict in ("flag", "fail")],
         "hardware": hardware(record),

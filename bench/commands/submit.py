@@ -37,6 +37,13 @@ def submit(
     list_rule: Annotated[
         str, typer.Option(help="With --texts: published, by_likelihood or calrec.")
     ] = "by_likelihood",
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="The file holds published ranks: user_id, rank (0: a miss).")
+    ] = False,
+    k: Annotated[int | None, typer.Option(help="With --outcomes: length of the lists.")] = None,
+    seen_items: Annotated[
+        str | None, typer.Option(help="With --outcomes: kept or removed in the lists; else as the card says.")
+    ] = None,
     allow_partial: Annotated[
         bool, typer.Option(help="Take lists for less than 99 % of users, marked.")
     ] = False,
@@ -51,6 +58,7 @@ def submit(
 ) -> None:
     """Check a file made elsewhere, score it, and write a record that the board shows."""
     from bench import store
+    from bench.commands.submit_outcomes import score_outcomes
     from bench.splits import load_split
     from bench.submission import Entry, ModelCard, build_record, known_lists, read_card, read_submission
 
@@ -61,7 +69,25 @@ def submit(
     }
     model_card = _with_cost(ModelCard() if card is None else read_card(card), declared)
     entry = Entry(name=name, kind=kind, card=model_card)
+    if outcomes and (texts or format_name):
+        raise ConfigError("--outcomes is a file of ranks; leave out --texts and --format")
+    if not outcomes and (k is not None or seen_items is not None):
+        raise ConfigError("--k and --seen-items belong to --outcomes, a file of published ranks")
     split = load_split(dataset, ties=ties, split=split_name, data_dir=data_dir)
+    if outcomes:
+        record, report, path = score_outcomes(
+            file,
+            entry,
+            split,
+            results,
+            k=k,
+            seen_items=seen_items,
+            allow_partial=allow_partial,
+            card=card,
+            dry_run=dry_run,
+        )
+        _say(record, report, path)
+        return
     submission = read_submission(
         file, split, format_name=format_name, allow_partial=allow_partial, texts=texts, list_rule=list_rule
     )
@@ -76,12 +102,18 @@ def submit(
         words += [f"--declared-{field.replace('_', '-')}", f"{value:g}"] if value is not None else []
     known = known_lists(split, results, leave_out=name) if submission.report.ok else {}
     record = build_record(submission, entry, split, command=shlex.join(words), known=known)
-    typer.echo(str(submission.report))
+    path = None
+    if not dry_run:
+        path = store.write(record, split, submission.rankings, submission.generations, results)
+    _say(record, str(submission.report), path)
+
+
+def _say(record: Record, report: str, path: Path | None) -> None:
+    typer.echo(report)
     typer.echo(_summary(record))
-    if dry_run:
+    if path is None:
         typer.echo("dry run: nothing was written")
         return
-    path = store.write(record, split, submission.rankings, submission.generations, results)
     typer.echo(f"record: {path}")
     typer.echo("to publish it: commit the new files below results/ and open a pull request")
 
@@ -101,14 +133,19 @@ def _with_cost(card: ModelCard, declared: dict[str, float | None]) -> ModelCard:
 
 
 def _summary(record: Record) -> str:
+    from bench.records import VIEWS
+
     assert record.metrics is not None
     lines = []
-    for view, title in (("seen_kept", "seen items kept"), ("seen_removed", "seen items removed")):
+    for view in VIEWS:
+        if record.shown_view(view) != view:
+            continue
         metrics = getattr(record.metrics, view)
-        cells = []
-        for name in ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10"):
-            cell = metrics[name]
-            cells.append(f"{name} {cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]")
-        lines.append(f"{title}: " + "  ".join(cells))
+        cells = [
+            f"{name} {cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]"
+            for name in ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10")
+            if (cell := metrics[name]).value is not None
+        ]
+        lines.append(f"{view.replace('_', ' items ')}: " + "  ".join(cells))
     lines += [f"{audit.verdict:>5}  {audit.name}: {audit.message}" for audit in record.audits]
     return "\n".join(lines)

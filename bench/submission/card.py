@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,6 +48,9 @@ class ModelCard(_Part):
     hardware: str = Field(default="", max_length=200)
     fingerprint: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="Data the lists are for."
+    )
+    seen_items: Literal["kept", "removed"] | None = Field(
+        default=None, description="Published outcomes: items of the own history, in the lists or not."
     )
     cost: DeclaredCost = Field(default_factory=DeclaredCost)
 

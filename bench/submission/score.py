@@ -132,9 +132,9 @@ def build_record(
         seed=card.seeds[0] if card.seeds else 0,
         depth=DEPTH,
         dataset=dataset_info(split),
-        model=_model_info(entry),
+        model=model_info(entry),
         metrics=evaluate(split, submission.rankings),
-        cost=_declared(card.cost),
+        cost=declared_cost(card.cost),
         environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
         details={**submission.details, "submission": _origin(submission)},
         audits=audit(split, submission.rankings, known),
@@ -159,7 +159,8 @@ def known_lists(split: Split, results_dir: Path, *, leave_out: str, limit: int =
     return known
 
 
-def _model_info(entry: Entry) -> ModelInfo:
+def model_info(entry: Entry) -> ModelInfo:
+    """Give what the submitter says of the model, as the record keeps it."""
     card = entry.card
     parameters: dict[str, Any] = {} if card.parameters is None else {"parameters": card.parameters}
     if card.base_model:
@@ -174,7 +175,8 @@ def _model_info(entry: Entry) -> ModelInfo:
     )
 
 
-def _declared(cost: DeclaredCost) -> Cost:
+def declared_cost(cost: DeclaredCost) -> Cost:
+    """Give the costs of a card, as the record keeps them."""
     stages = {"fit": cost.fit_seconds, "recommend": cost.recommend_seconds}
     vram = None if cost.peak_vram_gb is None else PeakVram(process=round(cost.peak_vram_gb * 1e9))
     return Cost(

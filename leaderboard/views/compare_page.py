@@ -12,6 +12,7 @@ from bench.metrics import QUALITY
 from bench.records import View
 from bench.schema import Split
 from bench.store import StoredRecord
+from bench.target_ranks import published_note
 from leaderboard import charts, compare_cells, loading, tables, url_state
 from leaderboard.components import clickable
 from leaderboard.tables import BoardKey
@@ -46,6 +47,14 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: in
             st.error("One of the runs cannot be compared user by user:")
             st.text(f"{stored.id}: {found}")
             return
+    shallow = [one for one in (first, second) if one.record.depth < cutoff]
+    if shallow:
+        st.info(f"Choose a smaller cut-off: these lists are shorter than {cutoff} items.")
+        st.text("\n".join(f"{one.id}: lists of {one.record.depth}" for one in shallow))
+        return
+    for one in (first, second):
+        if note := published_note(one.record):
+            st.caption(f"{common.run_title(one)}: {note}.")
     _show_verdict(first, second, view, cutoff)
     split = loading.split_of(key)
     if isinstance(split, str):

@@ -38,7 +38,7 @@ def render() -> None:
     with common.control_row():
         if st.button("Compare with …", icon=":material/balance:", disabled=record.metrics is None):
             navigation.open_page("compare", runs=[stored.id], **_board(record))
-        if st.button("Explore its lists", icon=":material/search:", disabled=record.metrics is None):
+        if st.button("Explore its lists", icon=":material/search:", disabled=not record.lists_sha256):
             navigation.open_page("explore", runs=[stored.id], **_board(record))
     _show_quality(record)
     _show_slices(record)
@@ -82,7 +82,8 @@ def _show_quality(record: Record) -> None:
     if record.metrics is None:
         st.info("This is a cost-only record: quality was not measured.")
         return
-    for column, view in zip(st.columns(2), VIEWS[::-1], strict=True):
+    views = [view for view in VIEWS[::-1] if record.shown_view(view) == view]
+    for column, view in zip(st.columns(len(views)), views, strict=True):
         with column:
             clickable(run_cells.metrics_table(record, view), key=f"metrics-{view}")
     st.caption("Small figures: 95 % bootstrap interval over users. The Protocol page gives the formulas.")
@@ -116,6 +117,9 @@ def _show_slices(record: Record) -> None:
 def _show_cost(record: Record) -> None:
     st.header("Cost")
     cost = record.cost
+    if record.published_view is not None:
+        st.info("Published outcomes were not re-run: nothing was measured.")
+        return
     if cost.source == "declared":
         st.warning("The submitter declared these figures; the harness did not measure them.")
     vram = cost.peak_vram_bytes
@@ -193,6 +197,14 @@ def _show_downloads(stored: StoredRecord) -> None:
                 "Ranked lists (parquet)",
                 stored.lists_path.read_bytes,
                 file_name=f"{stem}.parquet",
+                mime="application/vnd.apache.parquet",
+                on_click="ignore",
+            )
+        if record.outcomes_sha256 and stored.ranks_path.is_file():
+            st.download_button(
+                "Published ranks (parquet)",
+                stored.ranks_path.read_bytes,
+                file_name=f"{stem}.ranks.parquet",
                 mime="application/vnd.apache.parquet",
                 on_click="ignore",
             )
