@@ -91,10 +91,8 @@ def published_verdicts(rows: Sequence[StoredRecord]) -> str:
 def _cell(found: Verdict, metric: str) -> str:
     paired = found.differences[metric]
     low, high = paired.difference.low, paired.difference.high
-    return (
-        f"{paired.difference.value:+.4f} [{low:+.4f}, {high:+.4f}], {paired.won:,} won, {paired.lost:,} lost: "
-        f"{found.words(metric)}"
-    )
+    counts = f"{paired.won:,} won, {paired.lost:,} lost"
+    return f"{paired.difference.value:+.4f} [{low:+.4f}, {high:+.4f}], {counts}: {found.words(metric)}"
 
 
 def _strength(record: Record) -> float | None:
