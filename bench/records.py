@@ -21,7 +21,10 @@ SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 """A data set or model name: safe as a folder name, no '..', no hidden file."""
 
-Kind = Literal["baseline", "generative", "sequential", "hybrid", "cost-only"]
+Kind = Literal["baseline", "untrained", "sequential", "generative", "hybrid", "cost-only"]
+"""baseline: a floor of the published protocol. untrained: counts and text searches, with constants chosen on
+validation users. sequential: learned from purchases, writes no text. generative: writes the next item's text.
+hybrid: lists of other rows put together."""
 View = Literal["seen_kept", "seen_removed"]
 VIEWS: tuple[View, View] = ("seen_kept", "seen_removed")
 Amount = Annotated[float, Field(ge=0, le=1e18)]

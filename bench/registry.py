@@ -59,6 +59,10 @@ def _llama(name: str, display_name: str, *, default: bool = False) -> ModelEntry
     )
 
 
+def _cheap(name: str, target: str, display_name: str, kind: Kind = "untrained") -> ModelEntry:
+    return ModelEntry(name=name, target=target, kind=kind, display_name=display_name, authors=_OURS)
+
+
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
@@ -70,6 +74,12 @@ MODELS: dict[str, ModelEntry] = {
         ),
         _baseline("repeat-last", "baselines.repeat_last:RepeatLast", "Repeat last seen"),
         _baseline("last-item-text", "baselines.last_item_text:LastItemText", "Last item's text (BM25)"),
+        _cheap("co-visit", "baselines.co_visit:CoVisit", "Co-visit"),
+        _cheap("text-history", "baselines.text_history:TextHistory", "Text of the history (BM25)"),
+        _cheap("text-co-visit", "baselines.text_co_visit:TextCoVisit", "Text + co-visit"),
+        _cheap("item-knn", "baselines.item_knn:ItemKNN", "ItemKNN (cosine)"),
+        _cheap("markov", "baselines.markov:Markov", "Markov chain"),
+        _cheap("ease", "baselines.ease:EASE", "EASE", "sequential"),
         _llama("llama-tiny", "LLaMA tiny, from scratch", default=True),
         _llama("llama-60m", "LLaMA 60M, from scratch"),
         _llama("llama-1b", "LLaMA 3.2 1B, QLoRA"),

@@ -137,6 +137,7 @@ def _mark(frame: _Frame, point: Point) -> str:
     shape = {
         "generative": '<rect x="-5" y="-5" width="10" height="10"/>',
         "sequential": '<rect x="-5" y="-5" width="10" height="10" transform="rotate(45)"/>',
+        "untrained": '<path d="M0 7L6.5 -5H-6.5Z"/>',
         "hybrid": '<path d="M0 -7L6.5 5H-6.5Z"/>',
     }.get(point.kind, '<circle r="5.5"/>')
     return (

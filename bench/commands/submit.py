@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def submit(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV, JSON lines, TREC run or ranx JSON run.")],
     name: Annotated[str, typer.Option(help="Name of the model: letters, digits, '.', '_', '-'.")],
-    kind: Annotated[str, typer.Option(help="baseline, generative, sequential or hybrid.")],
+    kind: Annotated[str, typer.Option(help="baseline, untrained, sequential, generative or hybrid.")],
     dataset: Annotated[str, typer.Option(help="Data set that the lists are for.")] = "beauty2014",
     ties: Annotated[str, typer.Option(help="Order of same-day purchases: file or shuffled:<seed>.")] = "file",
     split_name: Annotated[
