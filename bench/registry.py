@@ -82,6 +82,7 @@ MODELS: dict[str, ModelEntry] = {
         _cheap("ease", "baselines.ease:EASE", "EASE", "sequential"),
         _llama("llama-tiny", "LLaMA tiny, from scratch", default=True),
         _llama("llama-60m", "LLaMA 60M, from scratch"),
+        _llama("smollm2-135m", "SmolLM2 135M, LoRA"),
         _llama("llama-1b", "LLaMA 3.2 1B, QLoRA"),
         _llama("llama-3b", "LLaMA 3.2 3B, QLoRA"),
         _llama("llama-8b", "LLaMA 3.1 8B, QLoRA"),

@@ -50,6 +50,7 @@ class Artefact(BaseModel):
     fingerprint: str
     base_model: str | None = None
     base_revision: str | None = None
+    base_licence: str | None = None
     backend: Literal["unsloth", "peft", "full"]
     """The one that trained it ('auto' is resolved)."""
     versions: dict[str, str]
@@ -80,11 +81,20 @@ def artefact_folder(
 
 
 def _training_settings(preset: Preset) -> dict[str, Any]:
-    """Settings that the weights depend on."""
-    chosen = preset.model_dump(mode="json", exclude={"generate", "retrieve", "needs_gpu"})
-    for cosmetic in ("report_to", "checkpoint_minutes"):
-        chosen["finetune"].pop(cosmetic)
-    return chosen
+    """Settings that the weights depend on, where they differ from the defaults.
+
+    Defaults are the published values and stay; so a setting that is added later leaves the keys of
+    artefacts made before as they are.
+    """
+    chosen = preset.model_dump(
+        mode="json", exclude={"generate", "retrieve", "needs_gpu"}, exclude_defaults=True
+    )
+    training = {
+        name: value
+        for name, value in chosen.pop("finetune", {}).items()
+        if name not in ("report_to", "checkpoint_minutes")
+    }
+    return chosen | {"finetune": training}
 
 
 def package_versions() -> dict[str, str]:

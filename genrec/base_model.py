@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from bench.errors import Unavailable
+from genrec.gguf_weights import converted, is_gguf
 from genrec.shapes import Shape
 
 EDGE_BYTES = 1 << 20
@@ -27,18 +30,25 @@ class BaseModel:
     name: str
     folder: Path
     revision: str
-    """Commit of a hub snapshot, or a hash over the content of a local folder."""
+    """Commit of a hub snapshot, or a hash over the content of a local folder or file."""
+    licence: str | None = None
+    """As the package or the model card beside the weights names it."""
 
 
 def find_base_model(name: str, revision: str | None = None) -> BaseModel:
-    """Find a local folder, or a complete snapshot in the local hub cache.
+    """Find a GGUF file (converted at first sight), a local folder, or a complete snapshot in the hub cache.
 
     Raises Unavailable, with the command that gets it, if files are missing.
     """
+    if is_gguf(name):
+        folder, digest, licence = converted(name, revision)
+        return BaseModel(name=name, folder=folder, revision=digest, licence=licence)
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
         _require_files(folder, f"the folder '{name}' is not a complete checkpoint: it has no")
-        return BaseModel(name=name, folder=folder, revision=_content_revision(folder))
+        return BaseModel(
+            name=name, folder=folder, revision=_content_revision(folder), licence=_licence(folder)
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -49,7 +59,7 @@ def find_base_model(name: str, revision: str | None = None) -> BaseModel:
     except (LocalEntryNotFoundError, HFValidationError):
         raise Unavailable(f"the weights of '{name}' are not on this machine; {command}") from None
     _require_files(folder, f"the weights of '{name}' are only partly on this machine ({command}); missing:")
-    return BaseModel(name=name, folder=folder, revision=folder.name)
+    return BaseModel(name=name, folder=folder, revision=folder.name, licence=_licence(folder))
 
 
 def shape_of_checkpoint(folder: Path) -> Shape:
@@ -147,6 +157,20 @@ def _require_files(folder: Path, message: str) -> None:
     missing = [name for name in wanted if not (folder / name).is_file()]
     if missing:
         raise Unavailable(f"{message} {', '.join(missing)}")
+
+
+def _licence(folder: Path) -> str | None:
+    """Read the licence out of the head of a model card, as hub snapshots carry one."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    _, _, rest = card.read_text(encoding="utf-8", errors="replace").partition("---\n")
+    try:
+        head = yaml.safe_load(rest.partition("\n---")[0])
+    except yaml.YAMLError:
+        return None
+    named = head.get("license") if isinstance(head, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def _content_revision(folder: Path) -> str:

@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.schema import Int64Array
-from genrec.encode import TokenSequences
+from genrec.encode import IGNORE, TokenSequences
 
 Layout = Literal["padded", "length_grouped", "packed"]
-IGNORE = -100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +121,7 @@ def _fill(sequences: TokenSequences, contents: list[NDArray[np.int64]], pad_id: 
             end, first = start + len(ids), int(sequences.loss_from[text])
             input_ids[row, start:end] = ids
             position_ids[row, start:end] = np.arange(len(ids))
-            labels[row, start + first - 1 : end - 1] = ids[first:]
+            labels[row, start + first - 1 : end - 1] = sequences.answers_of(int(text))[first:]
             start = end
         position_ids[row, start:] = np.arange(start, width) if len(texts) == 1 else np.arange(width - start)
         tokens += start

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.errors import ConfigError, unknown_name
 
-ItemFormat = Literal["title", "title+category+brand+price"]
+ItemFormat = Literal["title", "title+category+brand+price", "plain"]
+PromptFormat = Literal["published", "compact"]
 Strategy = Literal["beam", "sample", "calrec", "constrained"]
 ListRule = Literal["published", "by_likelihood", "calrec"]
 Backend = Literal["auto", "unsloth", "peft", "full"]
@@ -65,8 +66,12 @@ class FinetuneSettings(_Settings):
     lora_r: int = Field(16, ge=1)
     lora_alpha: int = Field(16, ge=1)
     lora_dropout: float = Field(0.0, ge=0, lt=1)
+    lora_layers: int | None = Field(None, ge=1)
+    """Adapters in the upper so many blocks only: nothing below them is computed backwards. None: in all."""
     max_seq_length: int = Field(1024, ge=16)
-    loss_on: Literal["text", "target"] = "text"
+    loss_on: Literal["text", "target", "lines"] = "text"
+    """text: every token; target: the next item's line; lines: every item's line, each as if it were the
+    next item (needs prompt: compact). Logits are computed where there is loss, and nowhere else."""
     batching: Batching = "padded"
     """How the texts of a step are laid out; all three give the same loss (see `genrec.batching`)."""
     batch_size: int = Field(4, ge=1)
@@ -85,11 +90,14 @@ class FinetuneSettings(_Settings):
     """Evaluations without a better validation loss before training stops."""
     eval_steps: int | None = Field(None, ge=1)
     """None: evaluate once an epoch."""
+    eval_texts: int | None = Field(None, ge=1)
+    """Validation texts in an evaluation, spread over all of them. None: all."""
     checkpoint_minutes: float = Field(10, gt=0)
     """A checkpoint is written this often, and at each evaluation; it does not change the result."""
     gradient_checkpointing: bool = True
     train_windows: int = Field(1, ge=1)
-    """Texts a user in an epoch, each ending one item earlier; 1 is the published choice."""
+    """Texts a user in an epoch, the newest first; 1 is the published choice. Each ends one item earlier,
+    or, with `loss_on: lines`, where the one after it begins."""
     report_to: Tracker = "none"
 
 
@@ -132,12 +140,20 @@ class Preset(_Settings):
     """All settings of one generative recommender."""
 
     base_model: str | None = None
-    """A Hugging Face name or a local folder; None for a model trained from scratch."""
+    """A Hugging Face name, a local folder, a `.gguf` file, or `package:<name>` for an installed package that
+    holds one; None for a model trained from scratch."""
     revision: str | None = None
     architecture: ArchitectureSettings | None = None
     needs_gpu: bool = False
     """Skip this model on a machine without a CUDA GPU."""
     item_format: ItemFormat = "title"
+    """plain: the title alone, without a year at its end."""
+    title_words: int | None = Field(None, ge=1)
+    """Words of a title that are written; with `plain` only."""
+    prompt: PromptFormat = "published"
+    """See `genrec.prompt_format`."""
+    history_items: int | None = Field(None, ge=1)
+    """The newest so many items of a history are told. None: all that fit."""
     finetune: FinetuneSettings = FinetuneSettings()
     generate: GenerateSettings = GenerateSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
@@ -149,6 +165,16 @@ class Preset(_Settings):
         return self
 
     @model_validator(mode="after")
+    def _formats_fit(self) -> Preset:
+        if self.title_words is not None and self.item_format != "plain":
+            raise ValueError("title_words needs item_format: plain")
+        if self.item_format == "plain" and self.prompt != "compact":
+            raise ValueError("item_format: plain needs prompt: compact; the published one names its format")
+        if self.finetune.loss_on == "lines" and (self.prompt != "compact" or self.history_items is None):
+            raise ValueError("finetune.loss_on: lines needs prompt: compact and a number of history_items")
+        return self
+
+    @model_validator(mode="after")
     def _backend_fits(self) -> Preset:
         if self.architecture is not None and self.finetune.backend != "full":
             raise ValueError("a model trained from scratch needs finetune.backend: full")
@@ -156,6 +182,8 @@ class Preset(_Settings):
             raise ValueError("finetune.backend: full trains all weights and needs finetune.four_bit: false")
         if self.finetune.backend == "unsloth" and self.finetune.batching == "packed":
             raise ValueError("finetune.batching: packed needs finetune.backend: peft or full")
+        if self.finetune.lora_layers is not None and self.finetune.backend in ("full", "unsloth"):
+            raise ValueError("finetune.lora_layers needs finetune.backend: peft")
         return self
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.errors import DataError
 from bench.schema import Examples, Histories, TrainingData
-from genrec.config import ItemFormat
-from genrec.serialize import item_texts, prompts
+from genrec.config import Preset
+from genrec.prompt_format import HEADING, item_texts, prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +23,52 @@ class Corpus:
     validation_targets: Sequence[str]
 
 
-def build_corpus(data: TrainingData, item_format: ItemFormat, train_windows: int) -> Corpus:
-    """Make `train_windows` texts a sequence, each ending one item earlier, and those of validation."""
-    texts = item_texts(data.catalogue, item_format)
-    train = training_examples(data.train, train_windows)
-    for what, examples in (("training sequence of two items", train), ("validation user", data.validation)):
-        if not len(examples):
+def build_corpus(data: TrainingData, preset: Preset) -> Corpus:
+    """Make the preset's `train_windows` texts a sequence, and those of validation."""
+    texts = item_texts(data.catalogue, preset)
+    windows, every_line = preset.finetune.train_windows, preset.finetune.loss_on == "lines"
+    if every_line:
+        assert preset.history_items is not None  # Preset: `lines` needs it
+        chunks = line_chunks(data.train, preset.history_items + 1, windows)
+        asked = [HEADING] * len(chunks)
+        answers = ["\n".join(texts[item] for item in items.tolist()) for items in chunks]
+    else:
+        train = training_examples(data.train, windows)
+        asked = prompts(train.histories, texts, preset)
+        answers = [texts[item] for item in train.targets.tolist()]
+    for what, found in (("training sequence of two items", asked), ("validation user", data.validation)):
+        if not len(found):
             raise DataError(f"data set '{data.dataset}' has no {what}, so nothing can be fine-tuned")
     return Corpus(
-        train_prompts=prompts(train.histories, texts, item_format),
-        train_targets=[texts[item] for item in train.targets.tolist()],
-        validation_prompts=prompts(data.validation.histories, texts, item_format),
+        train_prompts=asked,
+        train_targets=answers,
+        validation_prompts=prompts(data.validation.histories, texts, preset),
         validation_targets=[texts[item] for item in data.validation.targets.tolist()],
     )
+
+
+def line_chunks(sequences: Histories, size: int, windows: int) -> Histories:
+    """Cut each sequence, from its end, into at most `windows` chunks of `size` items, the last one shorter.
+
+    Sequences of one item, from which nothing follows, are left out.
+    """
+    lengths = sequences.lengths
+    rows, starts, ends = [], [], []
+    for window in range(windows):
+        chosen = np.flatnonzero((lengths >= 2) & (lengths > window * size))
+        if not len(chosen):
+            break
+        end = sequences.indptr[chosen + 1] - window * size
+        rows.append(chosen)
+        ends.append(end)
+        starts.append(np.maximum(end - size, sequences.indptr[chosen]))
+    if not rows:
+        return Histories.from_lists([])
+    row, start, end = (np.concatenate(parts) for parts in (rows, starts, ends))
+    indptr = np.zeros(len(row) + 1, dtype=np.int64)
+    np.cumsum(end - start, out=indptr[1:])
+    source = np.repeat(start - indptr[:-1], end - start) + np.arange(indptr[-1])
+    return Histories(indptr=indptr, items=sequences.items[source], users=sequences.users[row])
 
 
 def training_examples(sequences: Histories, windows: int) -> Examples:

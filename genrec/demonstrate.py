@@ -14,8 +14,8 @@ from genrec import artefact
 from genrec.bm25 import BM25Index
 from genrec.config import GenerateSettings, RetrieveSettings
 from genrec.generate import TextGenerator
+from genrec.prompt_format import item_texts, prompts
 from genrec.retrieve import retrieve
-from genrec.serialize import item_texts, prompts
 
 _SCORED = 50
 """BM25 places in which a text's item is looked for."""
@@ -69,13 +69,13 @@ def demonstrate(
     """
     if not titles or not all(title.strip() for title in titles):
         raise ConfigError('a history needs at least one title, and none may be empty: --history "title 1"')
-    item_format = artefact.read_finished(folder).settings.item_format
-    texts = item_texts(catalogue, item_format)
+    preset = artefact.read_finished(folder).settings
+    texts = item_texts(catalogue, preset)
     known = [_row_of(catalogue, title) for title in titles]
-    own = item_texts(_untold(titles), item_format)
+    own = item_texts(_untold(titles), preset)
     lines = [texts[row] if row != NO_ITEM else text for row, text in zip(known, own, strict=True)]
     history = Histories.from_lists([range(len(lines))])
-    (prompt,) = prompts(history, lines, item_format)
+    (prompt,) = prompts(history, lines, preset)
     model, tokenizer = artefact.load_model(folder)
     seed = artefact.read_finished(folder).seed
     writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.progress import report
 from bench.schema import Histories, TrainingData
 from genrec import artefact, checkpoint
@@ -20,7 +22,7 @@ from genrec.base_model import BaseModel, find_base_model
 from genrec.config import Preset
 from genrec.corpus import Corpus, build_corpus
 from genrec.encode import encode
-from genrec.serialize import item_texts, prompts
+from genrec.prompt_format import item_texts, prompts
 from genrec.threads import threads_for
 from genrec.tokenizer import load_tokenizer, train_tokenizer
 from genrec.tracking import open_log
@@ -83,6 +85,7 @@ def _begin(
         fingerprint=data.fingerprint,
         base_model=base.name if base else None,
         base_revision=base.revision if base else None,
+        base_licence=base.licence if base else None,
         backend=choose(preset.finetune),
         versions=artefact.package_versions(),
         created=datetime.now(UTC),
@@ -95,7 +98,7 @@ def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | 
     """Train with the artefact's backend; gives the seconds that earlier processes spent."""
     preset = begun.settings
     report("prepare texts", 0, 1)
-    corpus = build_corpus(data, preset.item_format, preset.finetune.train_windows)
+    corpus = build_corpus(data, preset)
     if begun.backend == "unsloth":
         from genrec.backends.unsloth import train_in_own_process
 
@@ -123,8 +126,8 @@ def scratch_tokenizer(data: TrainingData, preset: Preset) -> Any:
     Test targets are not read: they are not in the training data.
     """
     assert preset.architecture is not None  # Preset: exactly one of base_model and architecture
-    lines = item_texts(data.catalogue, preset.item_format)
-    empty = prompts(Histories.from_lists([[]]), lines, preset.item_format)[0]
+    lines = item_texts(data.catalogue, preset)
+    empty = prompts(Histories.from_lists([[]]), lines, preset)[0]
     fixed = [line for line in empty.split("\n") if line]
     bought = [lines[item] for item in data.train.items.tolist()]
     return train_tokenizer([*lines, *bought], preset.architecture.vocab_size, [*fixed, "Title:"])
@@ -145,6 +148,9 @@ def train_into(
     def tokenized(asked: Sequence[str], answers: Sequence[str]) -> Any:
         return encode(tokenizer, asked, answers, max_length=settings.max_seq_length, loss_on=settings.loss_on)
 
+    judged = len(corpus.validation_targets)
+    spread = np.linspace(0, judged - 1, num=min(settings.eval_texts or judged, judged)).astype(int).tolist()
+
     with (
         torch.random.fork_rng(devices=range(torch.cuda.device_count())),
         open_log(settings.report_to, folder, folder.name, parameters) as log,
@@ -155,7 +161,10 @@ def train_into(
             model=trainable.model,
             loss_sum=trainable.loss_sum,
             train=tokenized(corpus.train_prompts, corpus.train_targets),
-            validation=tokenized(corpus.validation_prompts, corpus.validation_targets),
+            validation=tokenized(
+                [corpus.validation_prompts[row] for row in spread],
+                [corpus.validation_targets[row] for row in spread],
+            ),
             settings=settings,
             pad_id=tokenizer.pad_token_id,
             seed=begun.seed,

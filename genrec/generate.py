@@ -141,7 +141,8 @@ def generation_key(settings: GenerateSettings, *, seed: int, model: str, fingerp
         "sample": {"calrec_samples", "length_penalty"},
         "calrec": {"num_beams", "length_penalty"},
     }[settings.strategy]
-    chosen = settings.model_dump(mode="json", exclude={"token_budget", *unread})
+    # defaults are left out, so that a setting added later does not rename what is written already
+    chosen = settings.model_dump(mode="json", exclude={"token_budget", *unread}, exclude_defaults=True)
     drawn = settings.strategy in ("sample", "calrec")
     return settings_digest(chosen, {"seed": seed if drawn else None, "model": model, "data": fingerprint})
 

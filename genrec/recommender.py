@@ -20,8 +20,8 @@ from genrec.config import GenerateSettings, Preset, RetrieveSettings, load_prese
 from genrec.finetune import Finetuned, finetune
 from genrec.generate import GeneratedTexts, TextGenerator, generation_key
 from genrec.health import generation_health
+from genrec.prompt_format import item_texts, prompts
 from genrec.retrieve import Retrieved, retrieve
-from genrec.serialize import item_texts, prompts
 
 CURVE_POINTS = 200
 """Entries of the loss curve and the memory timeline that go into a record, at most."""
@@ -91,7 +91,7 @@ class GenerativeRecommender:
         release_device_memory()
         model, tokenizer = artefact.load_model(self._finetuned.folder)
         self._total_parameters = int(model.num_parameters())
-        self._texts = item_texts(data.catalogue, self.preset.item_format)
+        self._texts = item_texts(data.catalogue, self.preset)
         self._index = BM25Index.build(self._texts)
         self._writer = TextGenerator(
             model, tokenizer, self.generate_settings, seed=self._seed, catalogue_texts=self._texts
@@ -153,7 +153,7 @@ class GenerativeRecommender:
         return self._finetuned
 
     def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
-        asked = prompts(histories, self._texts, self.preset.item_format)
+        asked = prompts(histories, self._texts, self.preset)
         generated = self._writer.generate(asked, store=store, key=key)
         retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)
@@ -171,6 +171,7 @@ def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:
             "backend": finetuned.artefact.backend,
             "base_model": finetuned.artefact.base_model,
             "base_revision": finetuned.artefact.base_revision,
+            "base_licence": finetuned.artefact.base_licence,
             "versions": finetuned.artefact.versions,
             **{name: training[name] for name in kept},
             "memory_timeline": thinned(training["memory"]),

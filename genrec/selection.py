@@ -25,8 +25,8 @@ from genrec.config import GenerateSettings, Preset, RetrieveSettings
 from genrec.finetune import finetune
 from genrec.generate import TextGenerator, generation_key
 from genrec.health import generation_health
+from genrec.prompt_format import item_texts, prompts
 from genrec.retrieve import retrieve
-from genrec.serialize import item_texts, prompts
 
 RECORD = "selection.json"
 DEPTH = 50
@@ -84,8 +84,8 @@ class Trial:
         self.folder = folder
         self.artefact = artefact.read_finished(folder, fingerprint=data.fingerprint)
         self._examples = data.validation
-        self._texts = item_texts(data.catalogue, self.artefact.settings.item_format)
-        self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings.item_format)
+        self._texts = item_texts(data.catalogue, self.artefact.settings)
+        self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings)
         self._index = BM25Index.build(self._texts)
         self._model, self._tokenizer = artefact.load_model(folder)
 

@@ -14,7 +14,7 @@ from genrec.config import Preset
 from genrec.corpus import build_corpus
 from genrec.estimate import Workload
 from genrec.finetune import scratch_tokenizer
-from genrec.serialize import item_texts, prompts
+from genrec.prompt_format import item_texts, prompts
 
 BYTES_PER_TOKEN = 3.8
 """Assumed of LLaMA 3's tokenizer on product titles, where the tokenizer itself is not at hand."""
@@ -23,12 +23,12 @@ BYTES_PER_TOKEN = 3.8
 def measure_workload(split: Split, preset: Preset) -> Workload:
     """Count with the preset's own tokenizer if it is on this machine, else by bytes."""
     data = split.training_data
-    corpus = build_corpus(data, preset.item_format, preset.finetune.train_windows)
+    corpus = build_corpus(data, preset)
     train = [
         prompt + target for prompt, target in zip(corpus.train_prompts, corpus.train_targets, strict=True)
     ]
-    texts = item_texts(split.catalogue, preset.item_format)
-    asked = prompts(split.test.histories, texts, preset.item_format)
+    texts = item_texts(split.catalogue, preset)
+    asked = prompts(split.test.histories, texts, preset)
     tokenizer = _tokenizer(split, preset)
     if tokenizer is None:
         how = f"{BYTES_PER_TOKEN} bytes a token (assumed; the tokenizer is not on this machine)"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import shop
+from tiny_models import scratch_preset, shop
 
 from genrec.batching import IGNORE, Layout, batches, pack, padded_tokens, step_rows
 from genrec.corpus import build_corpus, training_examples
@@ -140,7 +140,7 @@ def test_windows_end_one_item_earlier_each() -> None:
 
 def test_corpus_pairs_prompts_with_what_was_bought_next() -> None:
     data = shop()
-    corpus = build_corpus(data, "title", 1)
+    corpus = build_corpus(data, scratch_preset())
     texts = item_texts(data.catalogue)
     assert len(corpus.train_prompts) == len(data.train)
     assert corpus.train_targets[0] == texts[data.train[0][-1]]

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
+from tiny_models import adapter_preset, base_checkpoint, compact_preset, scratch_preset, shop
 
-from bench.errors import DataError, Unavailable
+from bench.errors import ConfigError, DataError, Unavailable
 from bench.schema import Examples, Histories, TrainingData
 from genrec import artefact
 from genrec.backends.peft import build as build_peft
@@ -26,6 +26,11 @@ from genrec.shapes import LLAMA_SHAPES, LORA_TARGETS, llama_config
 from genrec.tracking import open_log
 
 DATA = shop()
+LLAMA_TINY_BLOCK = sum(
+    4 * (inputs + outputs)
+    for inputs, outputs in ((64, 64), (64, 32), (64, 32), (64, 64), (64, 128), (64, 128), (128, 64))
+)
+"""Weights of rank-4 adapters on one block of the checkpoint of `base_checkpoint`."""
 TRAINABLE = {"llama-1b": 11_272_192, "llama-3b": 24_313_856, "llama-8b": 41_943_040}
 BASE = {"llama-1b": 1_235_814_400, "llama-3b": 3_212_749_824, "llama-8b": 8_030_261_248}
 
@@ -41,7 +46,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def validation_loss(model: Any, tokenizer: Any) -> float:
-    corpus = build_corpus(DATA, "title", 1)
+    corpus = build_corpus(DATA, scratch_preset())
     texts = encode(tokenizer, corpus.validation_prompts, corpus.validation_targets, max_length=128)
     total = 0.0
     with torch.no_grad():
@@ -81,14 +86,7 @@ def test_adapters_learn_and_come_back_from_disk(base: Path, tmp_path: Path, sett
     done = finetune(DATA, preset, "adapter", seed=0, work=tmp_path)
     training = artefact.training_summary(done.folder)
     assert training["eval_loss"][-1][1] < training["eval_loss"][0][1]
-    assert (
-        training["trainable_parameters"]
-        == sum(
-            4 * (inputs + outputs)
-            for inputs, outputs in ((64, 64), (64, 32), (64, 32), (64, 64), (64, 128), (64, 128), (128, 64))
-        )
-        * 2
-    )
+    assert training["trainable_parameters"] == 2 * LLAMA_TINY_BLOCK
     model, tokenizer = artefact.load_model(done.folder)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -99,6 +97,21 @@ def test_adapters_learn_and_come_back_from_disk(base: Path, tmp_path: Path, sett
         tolerance = 1e-2 if preset.finetune.precision == "bf16" else 1e-4
         assert validation_loss(model, tokenizer) == pytest.approx(training["best_loss"], rel=tolerance)
     assert "unsloth" not in sys.modules
+
+
+def test_lines_are_learned_by_adapters_in_the_upper_blocks_only(base: Path, tmp_path: Path) -> None:
+    preset = compact_preset(base, eval_texts=5, epochs=6, learning_rate=2e-2)
+    done = finetune(DATA, preset, "lines", seed=0, work=tmp_path)
+    training = artefact.training_summary(done.folder)
+    assert training["eval_loss"][-1][1] < training["eval_loss"][0][1]
+    assert training["trainable_parameters"] == LLAMA_TINY_BLOCK
+    model, _ = artefact.load_model(done.folder)
+    adapted = {
+        name.split(".layers.")[1].split(".")[0] for name, _ in model.named_parameters() if "lora_" in name
+    }
+    assert adapted == {"1"}
+    with pytest.raises(ConfigError, match="has 2 blocks"):
+        finetune(DATA, adapter_preset(base, four_bit=False, lora_layers=3), "lines", seed=0, work=tmp_path)
 
 
 def test_whole_base_model_can_be_trained(base: Path, tmp_path: Path) -> None:

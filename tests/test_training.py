@@ -65,7 +65,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
 def job(tmp_path: Path, layout: Layout = "padded", **settings: Any) -> Job:
     preset = scratch_preset(batching=layout, **settings)
     tokenizer = scratch_tokenizer(DATA, preset)
-    corpus = build_corpus(DATA, "title", 1)
+    corpus = build_corpus(DATA, scratch_preset())
     torch.manual_seed(0)
     assert preset.architecture is not None
     model = LlamaForCausalLM(llama_config(shape_of(preset.architecture), max_positions=128))
@@ -154,7 +154,7 @@ def test_training_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:
     assert losses.index(min(losses)) == len(losses) - 3, "stops after two evaluations without a better loss"
     assert training["step"] < training["total_steps"]
     model, tokenizer = artefact.load_model(done.folder)
-    corpus = build_corpus(DATA, "title", 1)
+    corpus = build_corpus(DATA, scratch_preset())
     texts = encode(tokenizer, corpus.validation_prompts, corpus.validation_targets, max_length=128)
     assert loss_one_by_one(model, texts) == pytest.approx(training["best_loss"], rel=1e-4)
     assert not list(done.folder.glob("best-*")) and not (done.folder / "checkpoint.pt").exists()

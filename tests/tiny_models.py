@@ -70,12 +70,30 @@ def scratch_preset(**finetune: Any) -> Preset:
     )  # fmt: skip
 
 
-def adapter_preset(base: Path, **finetune: Any) -> Preset:
+def compact_preset(base: Path, **finetune: Any) -> Preset:
+    """LoRA in fp32 on the checkpoint, with short prompts of which every line is learned from."""
+    plain = {"four_bit": False, "loss_on": "lines", "train_windows": 9, "lora_layers": 1}
+    return adapter_preset(
+        base, prompt="compact", item_format="plain", history_items=3, **{**plain, **finetune}
+    )
+
+
+def adapter_preset(
+    base: Path,
+    *,
+    prompt: str = "published",
+    item_format: str = "title",
+    history_items: int | None = None,
+    **finetune: Any,
+) -> Preset:
     """LoRA on the checkpoint that `base_checkpoint` wrote, 4-bit unless said otherwise."""
     settings = scratch_preset().finetune.model_dump() | {"backend": "peft", "four_bit": True, "lora_r": 4}
     return Preset.model_validate(
         {
             "base_model": str(base),
+            "prompt": prompt,
+            "item_format": item_format,
+            "history_items": history_items,
             "finetune": {**settings, **finetune},
             "generate": {"max_new_tokens": 16, "max_seq_length": 128, "num_beams": 3},
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from bench.errors import ConfigError
 from genrec.backends import Trainable
 from genrec.base_model import BaseModel, default_device, load_base_model, recompute_activations
 from genrec.config import FinetuneSettings
@@ -9,7 +12,7 @@ from genrec.loss import loss_sum
 
 
 def build(settings: FinetuneSettings, base: BaseModel) -> Trainable:
-    """Load the base model and put fp32 adapters on all its linear layers but the output.
+    """Load the base model and put fp32 adapters on the linear layers of its blocks, or of the upper ones.
 
     The embedding and the output layer stay as loaded (bf16 on a GPU): casting them to fp32, as
     peft's own preparation does, would cost 2 GB more at 8B.
@@ -26,6 +29,24 @@ def build(settings: FinetuneSettings, base: BaseModel) -> Trainable:
         lora_dropout=settings.lora_dropout,
         bias="none",
         task_type="CAUSAL_LM",
-        target_modules="all-linear",
+        **_targets(model, settings.lora_layers),
     )
     return Trainable(model=get_peft_model(model, adapters), loss_sum=loss_sum, subfolder="adapter")
+
+
+def _targets(model: Any, upper: int | None) -> dict[str, Any]:
+    """Where adapters go, as peft wants to be told."""
+    if upper is None:
+        return {"target_modules": "all-linear"}
+    import torch
+
+    layers = model.config.get_text_config().num_hidden_layers
+    if upper > layers:
+        raise ConfigError(f"finetune.lora_layers={upper}, and the base model has {layers} blocks")
+    head = model.get_output_embeddings()
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    }
+    return {"target_modules": sorted(linear), "layers_to_transform": list(range(layers - upper, layers))}

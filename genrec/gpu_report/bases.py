@@ -11,10 +11,11 @@ import numpy as np
 
 from bench.progress import report
 from bench.schema import Examples, TrainingData
+from genrec import serialize
 from genrec.config import Preset, load_preset
 from genrec.gpu_report.setting import Setting
+from genrec.prompt_format import item_texts, prompts
 from genrec.random_weights import write_random_checkpoint
-from genrec.serialize import item_texts, prompts
 
 VALIDATION_TEXTS = 8
 """Kept short: what is timed is training, and a run must evaluate once to finish."""
@@ -27,7 +28,7 @@ def random_base(setting: Setting, size: str) -> Path:
     """Folder of the random checkpoint of a size, written if it is not there."""
     folder = setting.work / "gpu-report" / f"random-{setting.scale.name}-{size}"
     report(f"random weights {size}", 0, 1)
-    texts = item_texts(setting.split().catalogue)
+    texts = serialize.item_texts(setting.split().catalogue)
     return write_random_checkpoint(folder, setting.scale.shapes[size], texts, seed=setting.seed)
 
 
@@ -54,5 +55,5 @@ def real_prompts(setting: Setting, preset: Preset, count: int) -> list[str]:
     """`count` prompts of test users, spread evenly over all of them, in the order of the data set."""
     histories = setting.split().test.histories
     rows = np.unique(np.linspace(0, len(histories) - 1, num=min(count, len(histories))).astype(np.int64))
-    texts = item_texts(setting.split().catalogue, preset.item_format)
-    return prompts(histories.take(rows), texts, preset.item_format)
+    texts = item_texts(setting.split().catalogue, preset)
+    return prompts(histories.take(rows), texts, preset)
