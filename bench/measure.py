@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class Meter:
                 self._energy_joules = (self._energy_joules or 0.0) + after - joules
             self._sample()
 
+    def rss_bytes(self) -> int:
+        """Resident memory of this process now."""
+        return int(self._process.memory_info().rss)
+
     @property
     def energy_joules(self) -> float | None:
         """GPU energy over the stages that asked for it, or null without a GPU that counts it."""
@@ -104,7 +108,7 @@ class Meter:
                     pids.add(child.pid)
                 except psutil.Error:  # it has ended meanwhile
                     continue
-            own_bytes = self._process.memory_info().rss
+            own_bytes = self.rss_bytes()
             self._peak_own_bytes = max(self._peak_own_bytes, own_bytes, _high_water_bytes() or 0)
             self._peak_children_bytes = max(self._peak_children_bytes, children_bytes)
             self.timeline.append(
@@ -115,6 +119,17 @@ class Meter:
                     vram_bytes=self._gpus.process_bytes(pids) if self._gpus else None,
                 )
             )
+
+
+def thinned_timeline(samples: Sequence[MemorySample], limit: int = 600) -> list[MemorySample]:
+    """Keep at most `limit` samples: of each stretch of time the highest, and both ends of the run."""
+    if len(samples) <= limit:
+        return list(samples)
+    kept = {0, len(samples) - 1}
+    for rows in np.array_split(np.arange(len(samples)), (limit - 2) // 2):
+        kept.add(int(max(rows, key=lambda row: samples[row].rss_bytes)))
+        kept.add(int(max(rows, key=lambda row: samples[row].vram_bytes or 0)))
+    return [samples[row] for row in sorted(kept)]
 
 
 def measure_latency(

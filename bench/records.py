@@ -132,9 +132,14 @@ class MemorySample(_Part):
 class Cost(_Part):
     """What the run took. A figure that could not be measured is null, never 0."""
 
-    wall_seconds: dict[str, Amount] = Field(description="By stage: load, fit, recommend, score.")
+    wall_seconds: dict[str, Amount] = Field(
+        description="By stage: load, start, fit, recommend, latency, score."
+    )
     users_per_second: Amount | None = Field(description="Test users / recommend seconds.")
     latency_ms: Latency | None = None
+    start_rss_bytes: Bytes | None = Field(
+        default=None, description="Resident memory when fit began: interpreter, libraries, data."
+    )
     peak_rss_bytes: Bytes | None = None
     peak_vram_bytes: PeakVram | None = None
     energy_joules: Amount | None = Field(default=None, description="GPU energy over fit and recommend.")

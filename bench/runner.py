@@ -1,28 +1,24 @@
-"""Run one model on one split: fit, recommend, score, record. The one file that knows the whole sequence."""
+"""Run one model on one split: in a process of its own, then score and record what it answered."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench import store
 from bench.audits import audit
 from bench.environment import describe_environment
-from bench.errors import BenchError
-from bench.measure import Meter, measure_latency
-from bench.metrics import check_rankings, evaluate
-from bench.progress import listening, report
-from bench.records import Cost, DatasetInfo, Latency, ModelInfo, Record
-from bench.registry import ModelEntry, create
-from bench.run.guard import untouched
-from bench.schema import Caching, Demanding, Generations, Rankings, Recommender, SelfReporting, Split
+from bench.metrics import evaluate
+from bench.progress import report
+from bench.records import DatasetInfo, ModelInfo, Record
+from bench.registry import ModelEntry
+from bench.run.handover import Inputs, Job
+from bench.run.process import ModelProcess
+from bench.schema import Split
 
 DEPTH = 50
 
@@ -32,9 +28,8 @@ class Request:
     """What to run and where to keep the result."""
 
     entry: ModelEntry
-    split: Split
-    load_seconds: float
-    """What reading the data set and splitting it took."""
+    load: Callable[[], tuple[Split, float]]
+    """Gives the split, and the seconds that reading and splitting took; called while the model starts up."""
     results_dir: Path
     command: str
     seed: int = 0
@@ -52,36 +47,31 @@ class Outcome:
 
 
 def run(request: Request) -> Outcome:
-    """Fit the model, ask it for all test users' lists, score them and write the record.
+    """Have the model fitted and asked for all test users' lists, score them and write the record.
 
-    Raises `bench.errors.Unavailable` if the model cannot run here, and BenchError for lists that
-    break the contract; nothing is written then.
+    The model sees the training data and the test histories, in a process of its own; the targets
+    stay here. Raises `bench.errors.Unavailable` if the model cannot run here, and ModelError for one
+    that fails, writes into its inputs or gives lists that break the contract; nothing is written then.
     """
-    split, name = request.split, request.entry.name
-    histories = split.test.histories
-    model = create(request.entry, seed=request.seed, **request.arguments)
-    data = split.training_data
-    if isinstance(model, Demanding):
-        model.check_available(data)
     created = datetime.now(UTC)
-    with Meter() as meter:
-        meter.wall_seconds["load"] = request.load_seconds
-        with untouched(model, name, data=data), meter.stage("fit", energy=True), _shown("fit", 1):
-            model.fit(data)
-        with (
-            untouched(model, name, histories=histories, data=data),
-            meter.stage("recommend", energy=True),
-            _shown("recommend", len(split.test)),
-        ):
-            rankings = model.recommend(histories, request.depth)
-        # read now: the single requests below must not change what the run reports
-        details, generations = _own_report(model)
-        with untouched(model, name, histories=histories), meter.stage("latency"), _shown("latency", 1):
-            latency = _latency(model, split, request.depth)
-        with meter.stage("score"), _shown("score", 1):
-            rankings = _checked(rankings, request)
-            metrics = evaluate(split, rankings)
-            audits = audit(split, rankings)
+    entry = request.entry
+    job = Job(
+        entry=entry,
+        seed=request.seed,
+        depth=request.depth,
+        arguments=request.arguments,
+        spawned=time.monotonic(),
+    )
+    with ModelProcess(job) as process:
+        split, load_seconds = request.load()
+        answer = process.ask(Inputs(data=split.training_data, histories=split.test.histories))
+        report("score", 0, 1)
+        begun = time.perf_counter()
+        metrics = evaluate(split, answer.rankings)
+        audits = audit(split, answer.rankings)
+        score_seconds = time.perf_counter() - begun
+        report("score", 1, 1)
+    stages = {"load": load_seconds, **answer.cost.wall_seconds, "score": score_seconds}
     record = Record(
         status="complete",
         source="harness",
@@ -90,23 +80,24 @@ def run(request: Request) -> Outcome:
         seed=request.seed,
         depth=request.depth,
         dataset=dataset_info(split),
-        model=_model_info(request.entry, model),
+        model=ModelInfo(
+            name=entry.name,
+            kind=entry.kind,
+            parameters=answer.parameters,
+            display_name=entry.display_name,
+            authors=entry.authors,
+            link=entry.link,
+        ),
         metrics=metrics,
-        cost=_cost(meter, latency, len(split.test), details.get("carried_seconds", {})),
+        cost=answer.cost.model_copy(
+            update={"wall_seconds": {stage: round(seconds, 4) for stage, seconds in stages.items()}}
+        ),
         environment=describe_environment(),
-        details=details,
+        details=answer.details,
         audits=audits,
     )
-    path = store.write(record, split, rankings, generations, request.results_dir)
+    path = store.write(record, split, answer.rankings, answer.generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
-
-
-@contextmanager
-def _shown(stage: str, total: int) -> Iterator[None]:
-    """Report a stage's start and end; what the model reports in between is its own."""
-    report(stage, 0, total)
-    yield
-    report(stage, total, total)
 
 
 def dataset_info(split: Split) -> DatasetInfo:
@@ -122,65 +113,3 @@ def dataset_info(split: Split) -> DatasetInfo:
         unseen_users=None if split.cut is None else split.unseen_users,
         unseen_targets=None if split.cut is None else split.unseen_targets,
     )
-
-
-def _own_report(model: Recommender) -> tuple[dict[str, Any], Generations | None]:
-    if not isinstance(model, SelfReporting):
-        return {}, None
-    details = dict(model.details())
-    try:
-        json.dumps(details, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BenchError(
-            f"details() of {type(model).__name__} must be plain JSON without NaN: {error}"
-        ) from None
-    return details, model.generations()
-
-
-def _latency(model: Recommender, split: Split, depth: int) -> Latency | None:
-    ask = model.recommend_afresh if isinstance(model, Caching) else model.recommend
-    histories = split.test.histories
-    with listening(lambda *_: None):  # a model reports each single request as a whole run
-        return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))
-
-
-def _checked(rankings: Rankings, request: Request) -> Rankings:
-    name, depth = request.entry.name, request.depth
-    try:
-        lists = check_rankings(rankings, len(request.split.catalogue), len(request.split.test))
-    except BenchError as error:
-        raise BenchError(f"model '{name}' broke the contract of ranked lists: {error}") from None
-    if lists.shape[1] > depth:
-        raise BenchError(f"model '{name}' returned lists of {lists.shape[1]} items, asked for {depth}")
-    return lists
-
-
-def _model_info(entry: ModelEntry, model: Recommender) -> ModelInfo:
-    return ModelInfo(
-        name=entry.name,
-        kind=entry.kind,
-        parameters=dict(getattr(model, "parameters", {})),
-        display_name=entry.display_name,
-        authors=entry.authors,
-        link=entry.link,
-    )
-
-
-def _cost(meter: Meter, latency: Latency | None, users: int, carried: Mapping[str, float]) -> Cost:
-    wall = {name: round(seconds + carried.get(name, 0.0), 4) for name, seconds in meter.wall_seconds.items()}
-    return Cost(
-        wall_seconds=wall,
-        users_per_second=round(users / wall["recommend"], 3) if wall["recommend"] > 0 else None,
-        latency_ms=latency,
-        peak_rss_bytes=meter.peak_rss_bytes,
-        peak_vram_bytes=meter.peak_vram_bytes,
-        energy_joules=meter.energy_joules,
-        memory_timeline=_thinned(meter.timeline),
-    )
-
-
-def _thinned(samples: list[Any], limit: int = 600) -> list[Any]:
-    """Keep a long run's timeline readable: at most `limit` samples, evenly spread, ends kept."""
-    if len(samples) <= limit:
-        return samples
-    return [samples[int(index)] for index in np.linspace(0, len(samples) - 1, num=limit)]

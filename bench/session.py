@@ -54,11 +54,9 @@ class BenchSession:
     def run_model(self, name: str) -> Outcome:
         """Run one model, with live progress, and keep its outcome for the closing table."""
         entry = next(entry for entry in self.entries if entry.name == name)
-        split, load_seconds = self.loaded
         request = Request(
             entry=entry,
-            split=split,
-            load_seconds=load_seconds,
+            load=lambda: self.loaded,
             results_dir=self.results_dir,
             command=self.command(entry),
             seed=self.seed,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.errors import DataError, Unavailable
+from bench.errors import BenchError, Unavailable
 from bench.pytest_plugin import SESSION_KEY
 from bench.records import VIEWS
 
@@ -24,8 +24,10 @@ def test_model(model_name: str, benchmark: Any, request: pytest.FixtureRequest) 
         outcome = benchmark.pedantic(session.run_model, args=(model_name,), rounds=1, iterations=1)
     except Unavailable as reason:
         pytest.skip(str(reason))
-    except DataError as error:
-        pytest.fail(str(error), pytrace=False)  # the message names file and line; a traceback adds nothing
+    except BenchError as error:
+        pytest.fail(
+            str(error), pytrace=False
+        )  # the message says all; a traceback of the harness adds nothing
     record = outcome.record
     benchmark.extra_info.update(
         {

@@ -37,6 +37,21 @@ def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
     _require_memory(preset, name, folder, finetuned=finetuned)
 
 
+def import_libraries(preset: Preset) -> None:
+    """Import what fit and recommend will use: seconds that are a start-up's, not the model's."""
+    import bm25s  # noqa: F401
+    import safetensors.torch  # noqa: F401
+    from transformers.models.auto import modeling_auto, tokenization_auto  # noqa: F401
+    from transformers.models.llama import modeling_llama  # noqa: F401
+
+    import genrec.decoding.engine  # noqa: F401
+
+    if preset.finetune.backend != "full":
+        import peft  # noqa: F401
+    if preset.finetune.four_bit or preset.finetune.optimizer != "adamw":
+        import bitsandbytes  # noqa: F401
+
+
 def _require_packages(preset: Preset, *, finetuned: bool) -> None:
     settings = preset.finetune
     needed = ["torch", "transformers", "tokenizers"]

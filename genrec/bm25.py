@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Self
 
+import bm25s
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -70,8 +71,6 @@ class BM25Index:
     @classmethod
     def build(cls, texts: Sequence[str]) -> Self:
         """Index the texts; raises ValueError where there is none."""
-        import bm25s
-
         if not texts:
             raise ValueError("a BM25 index needs at least one text")
         tokens = bm25s.tokenize(list(texts), stopwords="english", show_progress=False)
@@ -112,8 +111,6 @@ class BM25Index:
 
     def _known_tokens(self, queries: list[str]) -> tuple[Int64Array, Int32Array]:
         """Give the tokens of the index in each query, one query after the other, and how many each holds."""
-        import bm25s
-
         tokens = bm25s.tokenize(queries, stopwords="english", show_progress=False)
         known = np.array([self.vocabulary.get(token, -1) for token in tokens.vocab], dtype=np.int32)
         found = known[np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)]

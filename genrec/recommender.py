@@ -14,7 +14,7 @@ import numpy as np
 from bench.errors import ConfigError
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
-from genrec.availability import check_available
+from genrec.availability import check_available, import_libraries
 from genrec.bm25 import BM25Index
 from genrec.config import GenerateSettings, Preset, RetrieveSettings, load_preset
 from genrec.finetune import Finetuned, finetune
@@ -84,6 +84,7 @@ class GenerativeRecommender:
             self._work, self.name, self.preset, seed=self._seed, fingerprint=data.fingerprint
         )
         check_available(self.preset, self.name, finetuned=found is not None)
+        import_libraries(self.preset)
 
     def fit(self, data: TrainingData) -> None:
         """Fine-tune, or take the finished model of the same settings, data and seed."""

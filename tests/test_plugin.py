@@ -78,7 +78,7 @@ def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
     assert loaded.problems == []
     assert str(stored.path) in done.stdout
     assert (record.seed, record.depth, record.dataset.name) == (7, 50, "sample")
-    assert {"load", "fit", "recommend", "score"} <= set(record.cost.wall_seconds)
+    assert {"load", "start", "fit", "recommend", "latency", "score"} == set(record.cost.wall_seconds)
     assert record.cost.peak_rss_bytes and record.cost.latency_ms is not None
     assert record.metrics is not None
     (timing,) = json.loads(json_path.read_text())["benchmarks"]

@@ -118,8 +118,7 @@ def _on_test_users(setting: Setting, ties: str, strategy: str) -> Measured:
         entry = replace(entry, name=f"{preset}-{strategy}", display_name=f"{entry.display_name}, {strategy}")
     request = Request(
         entry=entry,
-        split=setting.split(ties),
-        load_seconds=setting.load_seconds(ties),
+        load=lambda: (setting.split(ties), setting.load_seconds(ties)),
         results_dir=setting.results_dir,
         command=_command(setting, ties, settings),
         seed=setting.seed,
