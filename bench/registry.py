@@ -152,6 +152,22 @@ def create(entry: ModelEntry, *, seed: int, **arguments: Any) -> Recommender:
     return model  # type: ignore[no-any-return]
 
 
+def load_class(entry: ModelEntry) -> Any:
+    """Import the class of a model; ConfigError says what is wrong with it."""
+    return _load(entry.target)
+
+
+def tuned_folder(entry: ModelEntry) -> Path:
+    """Where the tuned constants of a model lie: `tuned` in its package, or beside its file."""
+    module, _, _ = entry.target.rpartition(":")
+    if module.endswith(".py"):
+        return Path(module).parent / "tuned"
+    package = importlib.util.find_spec(module.partition(".")[0])
+    if package is None or package.origin is None:
+        raise ConfigError(f"model '{entry.name}': there is no package for {entry.target}")
+    return Path(package.origin).parent / "tuned"
+
+
 def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
     if not re.match(NAME_PATTERN, name):
         raise ConfigError(
