@@ -131,11 +131,11 @@ def load_base_model(folder: Path, *, four_bit: bool, device: Any) -> Any:
             local_files_only=True,
         )
     if four_bit:
-        _keep_unpacked(model)
+        keep_unpacked(model)
     return model
 
 
-def _keep_unpacked(model: Any) -> None:
+def keep_unpacked(model: Any) -> None:
     """Have 4-bit layers compute alike on every CPU.
 
     Where a CPU has AVX512-BF16, bitsandbytes packs a layer's weights anew when it is first evaluated, for a

@@ -12,6 +12,8 @@ import pytest
 from bench.schema import Catalogue, Examples, Histories, Split
 
 REAL_DATA = os.environ.get("GENREC_BENCH_DATA")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers that each use all cores wait for each other
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub: a look-up by name would hang
 
 

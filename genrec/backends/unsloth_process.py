@@ -18,7 +18,7 @@ from genrec import artefact
 from genrec.artefact import Artefact
 from genrec.backends import Trainable
 from genrec.backends.unsloth import CORPUS, MARK
-from genrec.base_model import BaseModel, find_base_model
+from genrec.base_model import BaseModel, find_base_model, keep_unpacked
 from genrec.corpus import Corpus
 from genrec.finetune import train_into
 from genrec.shapes import LORA_TARGETS
@@ -46,6 +46,7 @@ def build(begun: Artefact, base: BaseModel) -> Trainable:
         load_in_4bit=settings.four_bit,
         local_files_only=True,
     )
+    keep_unpacked(model)
     model = unsloth.FastLanguageModel.get_peft_model(
         model,
         r=settings.lora_r,
