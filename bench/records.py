@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.datasets.split_rules import SPLIT_PATTERN
 from bench.datasets.tie_rules import TIES_PATTERN
+from bench.tuning.ledger import Ledger
 
 SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
@@ -195,6 +196,9 @@ class Record(_Part):
         default_factory=dict, description="The model's own evidence: generation_health, loss_curve, ..."
     )
     audits: list[Audit] = Field(default_factory=list)
+    tuning: Ledger | None = Field(
+        default=None, description="How the model's constants were chosen, where `genrec-bench tune` did it."
+    )
     card: dict[str, Any] = Field(default_factory=dict, description="Model card of a submission.")
     lists_sha256: str | None = Field(default=None, description="SHA-256 of the .parquet beside the record.")
     texts_sha256: str | None = Field(default=None, description="SHA-256 of the .texts.parquet, if any.")

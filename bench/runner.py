@@ -12,6 +12,7 @@ from typing import Any
 from bench import store
 from bench.audits import audit
 from bench.environment import describe_environment
+from bench.errors import RecordError
 from bench.metrics import evaluate
 from bench.progress import report
 from bench.records import DatasetInfo, ModelInfo, Record
@@ -19,6 +20,7 @@ from bench.registry import ModelEntry
 from bench.run.handover import Inputs, Job
 from bench.run.process import ModelProcess
 from bench.schema import Split
+from bench.tuning.ledger import Ledger
 
 DEPTH = 50
 
@@ -36,6 +38,8 @@ class Request:
     depth: int = DEPTH
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments of the model's constructor."""
+    ledger: Ledger | None = None
+    """How those arguments were chosen, where they were tuned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +99,23 @@ def run(request: Request) -> Outcome:
         environment=describe_environment(),
         details=answer.details,
         audits=audits,
+        tuning=_with_test_scorings(request.ledger, split, request.results_dir),
     )
     path = store.write(record, split, answer.rankings, answer.generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
+
+
+def _with_test_scorings(ledger: Ledger | None, split: Split, results_dir: Path) -> Ledger | None:
+    """Add to the ledger how many records of the model on this data there are now, this run's included."""
+    if ledger is None:
+        return None
+    earlier = 0
+    for path in (results_dir / store.VERSION_FOLDER / split.dataset / ledger.model).glob("*Z-*.json"):
+        try:
+            earlier += store.load_record(path).record.dataset.fingerprint == split.fingerprint
+        except RecordError:  # a note of invalidation, or a damaged file, which `results check` reports
+            continue
+    return ledger.model_copy(update={"scored_on_test": earlier + 1})
 
 
 def dataset_info(split: Split) -> DatasetInfo:

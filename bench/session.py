@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bench.datasets import DATASETS
 from bench.datasets.registry import raw_files
@@ -17,11 +18,13 @@ from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import parse_ties
 from bench.errors import ConfigError, unknown_name
 from bench.progress import listening
-from bench.registry import ModelEntry, available_models, find_model, model_from_file
+from bench.registry import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.runner import Outcome, Request, run
 from bench.schema import Split
 from bench.splits import load_split
 from bench.terminal import LiveLine, results_table, speed_table
+from bench.tuning.ledger import Ledger, ledger_path, read_ledger
+from bench.tuning.study import takes_constants
 
 EMBEDDED = "sample"
 
@@ -61,12 +64,29 @@ class BenchSession:
             command=self.command(entry),
             seed=self.seed,
             depth=self.depth,
-            arguments={"settings": self.settings} if self.settings and "preset" in entry.arguments else {},
+            arguments=self.arguments(entry),
+            ledger=self.ledger(entry),
         )
         with LiveLine(entry.name, self.capture) as line, listening(line.show):
             outcome = run(request)
         self.outcomes.append(outcome)
         return outcome
+
+    def ledger(self, entry: ModelEntry) -> Ledger | None:
+        """The constants that were tuned for this data; none where --set gives constants by hand."""
+        if self.settings:
+            return None
+        rule = parse_split(self.split).name
+        return read_ledger(ledger_path(tuned_folder(entry), entry.name, self.dataset, rule, self.ties))
+
+    def arguments(self, entry: ModelEntry) -> dict[str, Any]:
+        """What --set or a tuning ledger gives the model's constructor."""
+        if "preset" in entry.arguments:
+            return {"settings": self.settings} if self.settings else {}
+        if self.settings:
+            return dict(map(_constant, self.settings)) if takes_constants(entry) else {}
+        ledger = self.ledger(entry)
+        return dict(ledger.chosen) if ledger else {}
 
     def command(self, entry: ModelEntry) -> str:
         """What to type to run this model again."""
@@ -78,7 +98,7 @@ class BenchSession:
             parts += ["--models", entry.name]
         parts += ["--split", self.split] if self.split != LOO else []
         parts += ["--ties", self.ties, "--seed", str(self.seed), "--depth", str(self.depth)]
-        if "preset" in entry.arguments:
+        if self.settings and self.arguments(entry):
             parts += [word for setting in self.settings for word in ("--set", setting)]
         return shlex.join(parts)
 
@@ -128,8 +148,13 @@ def open_session(config: pytest.Config) -> BenchSession:
         settings=tuple(option("genrec_settings")),
         capture=config.pluginmanager.getplugin("capturemanager"),
     )
-    if session.settings and not any("preset" in entry.arguments for entry in session.entries):
-        raise ConfigError("--set changes generative models, and none is chosen; name one with --models")
+    if session.settings and not any(
+        "preset" in entry.arguments or takes_constants(entry) for entry in session.entries
+    ):
+        raise ConfigError(
+            "--set changes generative models and models with constants to tune, and none is chosen; "
+            "name one with --models"
+        )
     return session
 
 
@@ -141,6 +166,16 @@ def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
     if not chosen:
         raise ConfigError("--models takes names separated by commas; none was given")
     return [find_model(name, own) for name in dict.fromkeys(chosen)]
+
+
+def _constant(setting: str) -> tuple[str, Any]:
+    name, equals, value = setting.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set takes KEY=VALUE, got '{setting}'")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {name}: '{value}' is no number, text or truth value") from None
 
 
 def _ties(given: str) -> str:

@@ -44,10 +44,14 @@ class Found:
     space: dict[str, dict[str, Any]]
 
 
+def takes_constants(entry: ModelEntry) -> bool:
+    """Whether the model's class declares constants that can be chosen."""
+    return isinstance(load_class(entry), Tunable)
+
+
 def space_of(entry: ModelEntry) -> Space:
     """Give what a model lets a tuner choose; ConfigError for a model that declares nothing."""
-    loaded = load_class(entry)
-    space = loaded.space() if isinstance(loaded, Tunable) else {}
+    space = load_class(entry).space() if takes_constants(entry) else {}
     if not space:
         raise ConfigError(
             f"model '{entry.name}' declares no constants to tune: its class needs a class method space() "
