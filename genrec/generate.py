@@ -93,12 +93,6 @@ class TextGenerator:
                     _write_missing(engine, distinct, kept)
             return _assemble(digests, kept.written, carried)
 
-    @property
-    def decoding_step(self) -> str:
-        """How the decoding steps so far were run: 'plain', 'CUDA graph', or why it is not one."""
-        recorder = self._engine.recorder if self._engine else None
-        return str(recorder) if recorder else "plain"
-
     def _prepared(self, prompt: str) -> Engine:
         if self._engine is None:
             from genrec.decoding.engine import Engine

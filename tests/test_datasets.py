@@ -3,7 +3,6 @@ from __future__ import annotations
 import ast
 import gzip
 import json
-import math
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 
 from bench.datasets import DATASETS, lines, load, resolve_data_dir
 from bench.datasets.amazon import read_amazon
-from bench.datasets.arrow_reviews import arrow_columns
 from bench.datasets.lines import Block, read_blocks
 from bench.datasets.literals import parse_literal
 from bench.datasets.reviews import parse_lines
@@ -166,49 +164,6 @@ def test_block_parser_accepts_exactly_what_json_loads_accepts_line_by_line(texts
             parse_lines(block)
     else:
         assert parse_lines(block) == expected
-
-
-review_parts = st.sampled_from(
-    ["{", "}", ", ", "\n", "\r", "\ufeff", "null", '"overall": 5', '"overall": -0.5e1', '"overall": null']
-    + ['"overall": NaN', '"overall": -Infinity', '"overall": "5"', '"helpful": [0, Inf]', '"asin": ""']
-    + ['"helpful": [0, {"x": 1e400}]', '"asin": 5', '"asin": "I\\u0031"', '"asin": "I\\ud800"']
-    + ['"reviewText": "Infinite NaN: , {} ]"', '"unixReviewTime": -0', '"unixReviewTime": 5.0']
-)
-whole_review = st.permutations(
-    ['"reviewerID": "U2"', '"asin": "I2"', '"unixReviewTime": 7', '"overall": 4']
-).map(lambda fields: "{" + ", ".join(fields) + "}")
-
-
-@given(
-    st.lists(whole_review, min_size=1, max_size=4),
-    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 25), review_parts), max_size=3),
-)
-@example(['{"reviewerID": "U1", "asin": "I1", "unixReviewTime": 1}' * 2, "{}"], [])
-@example(['{"reviewerID": "U1", "asin": "I1", "unixReviewTime": 1, "x": {}', '{"y": 1}}'], [])
-@settings(max_examples=400, deadline=None)
-def test_arrow_reads_a_block_as_json_does_or_not_at_all(
-    lines: list[str], edits: list[tuple[float, int, str]]
-) -> None:
-    text = "\n".join(lines)
-    for place, width, part in edits:  # put a part over some characters
-        start = int(place * len(text))
-        text = text[:start] + part + text[start + width :]
-    columns = arrow_columns(Block(1, text))
-    if columns is None:
-        return
-    rows = parse_lines(Block(1, text))
-    for names, key in ((columns.users, "reviewerID"), (columns.items, "asin")):
-        assert [names.ids[place] for place in names.places] == [row[key] for row in rows]
-    assert columns.timestamps.tolist() == [row["unixReviewTime"] for row in rows]
-    assert all(type(row["unixReviewTime"]) is int for row in rows)
-    ratings = [math.nan if row.get("overall") is None else float(row["overall"]) for row in rows]
-    assert np.array_equal(columns.ratings, ratings, equal_nan=True)
-
-
-def test_arrow_reads_plain_reviews() -> None:
-    columns = arrow_columns(Block(1, json_lines(REVIEWS).decode().rstrip("\n")))
-    assert columns is not None
-    assert len(columns.timestamps) == len(REVIEWS)
 
 
 literal_values = st.recursive(

@@ -1,8 +1,4 @@
-"""Amazon reviews of 2014: one strict JSON object a line -> columns of codes.
-
-A block of lines is read by Arrow where that gives the same; every other block is read by `json`, which
-also decides what is an error.
-"""
+"""Amazon reviews of 2014: one strict JSON object a line -> columns of codes."""
 
 from __future__ import annotations
 
@@ -14,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.datasets.arrow_reviews import Columns, Names, arrow_columns
 from bench.datasets.lines import Block, read_blocks
 from bench.errors import DataError
 from bench.schema import FloatArray, Int32Array, Int64Array
 
-_TIME = itemgetter("unixReviewTime")
+_USER, _ITEM, _TIME = map(itemgetter, ("reviewerID", "asin", "unixReviewTime"))
 _SEPARATOR = '"\\u0000"'
 _BLOCK_BYTES = 1 << 20
 
@@ -60,15 +55,13 @@ def read_reviews(path: Path) -> Reviews:
     ratings: list[FloatArray] = []
     for block in read_blocks(path, _BLOCK_BYTES):
         try:
-            columns = arrow_columns(block) or _parse(block)
-            for codes, names, found in (
-                (user_codes, columns.users, users),
-                (item_codes, columns.items, items),
-            ):
-                known = np.fromiter(map(codes.__getitem__, names.ids), dtype=np.int32, count=len(names.ids))
-                found.append(known[names.places])
-            timestamps.append(columns.timestamps)
-            ratings.append(columns.ratings)
+            rows = parse_lines(block)
+            for codes, key, found in ((user_codes, _USER, users), (item_codes, _ITEM, items)):
+                numbers = map(codes.__getitem__, map(key, rows))
+                found.append(np.fromiter(numbers, dtype=np.int32, count=len(rows)))
+            timestamps.append(_numbers(np.int64, list(map(_TIME, rows)), {int}))
+            rated = [row.get("overall") for row in rows]
+            ratings.append(_numbers(np.float64, rated, {int, float, type(None)}))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise _first_bad_review(path, block) from None
     return Reviews(
@@ -78,17 +71,6 @@ def read_reviews(path: Path) -> Reviews:
         np.concatenate(items),
         np.concatenate(timestamps),
         np.concatenate(ratings),
-    )
-
-
-def _parse(block: Block) -> Columns:
-    rows = parse_lines(block)
-    users, items = (list(map(itemgetter(key), rows)) for key in ("reviewerID", "asin"))
-    return Columns(
-        Names(users, slice(None)),
-        Names(items, slice(None)),
-        _numbers(np.int64, list(map(_TIME, rows)), {int}),
-        _numbers(np.float64, [row.get("overall") for row in rows], {int, float, type(None)}),
     )
 
 

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from genrec.gpu_report.setting import Scale, Setting
     from genrec.gpu_report.steps import Part, Row
 
-PART_NAMES = (
-    "ceilings", "llama-60m", "llama-60m-shuffled", "strategies", "cost", "generation-speed", "finetune-speed",
-)  # fmt: skip
+PART_NAMES = ("ceilings", "cost", "generation-speed", "finetune-speed")
 UNFINISHED = 75
 """Exit code when a part's minutes were over: the same command goes on (sysexits' EX_TEMPFAIL)."""
 
@@ -44,15 +42,10 @@ def gpu_report(
     afresh: Annotated[bool, typer.Option("--afresh", help="Measure again what was measured.")] = False,
     shape: Annotated[str, typer.Option(help="'true' sizes, or 'tiny' ones to try every part.")] = "true",
     device: Annotated[str, typer.Option(help="'cuda', or 'cpu' for tiny shapes.")] = "cuda",
-    forecast: Annotated[
-        bool, typer.Option("--forecast", help="Only say how long each part will take; needs no GPU.")
-    ] = False,
-    gpu: Annotated[str, typer.Option(help="The card that --forecast is for.")] = "h200",
 ) -> None:
-    """Measure on a GPU: quality from scratch, cost at true size, speed against the published loops."""
+    """Measure on a GPU: cost at true size with random weights, speed against the published loops."""
     chosen = _listed("part", parts, PART_NAMES)
-    if not forecast:
-        _check_device(device, shape, chosen)
+    _check_device(device, shape, chosen)
     from bench.splits import load_split
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.gpu_report.setting import SCALES, Setting
@@ -60,17 +53,15 @@ def gpu_report(
     if shape not in SCALES:
         raise unknown_name("shape", shape, SCALES)
     scale: Scale = SCALES[shape]
+    chosen_sizes = _listed("size", sizes, scale.shapes)
     setting = Setting(
         dataset=dataset,
-        load_split=lambda ties: load_split(dataset, ties=ties, data_dir=data_dir),
+        split=load_split(dataset, data_dir=data_dir),
         results_dir=results,
         work=resolve_work_dir(work_dir),
         scale=scale,
-        sizes=_listed("size", sizes, scale.shapes),
+        sizes=chosen_sizes,
     )
-    if forecast:
-        _print_forecast(setting, chosen, gpu)
-        return
     from genrec.gpu_report.parts import PARTS
 
     ends = {name: measure(setting, PARTS[name], minutes=minutes, afresh=afresh) for name in chosen}
@@ -135,21 +126,6 @@ def _listed(what: str, given: str, allowed: Any) -> tuple[str, ...]:
         if name not in allowed:
             raise unknown_name(what, name, allowed)
     return names
-
-
-def _print_forecast(setting: Setting, parts: Sequence[str], gpu: str) -> None:
-    from genrec.gpu_report import forecast
-    from genrec.gpus import find_gpu
-
-    card = find_gpu(gpu)
-    steps = list(forecast.forecast_steps(setting, card))
-    for part in parts:
-        seconds = [step.seconds for step in steps if step.part == part]
-        if not seconds:
-            typer.echo(f"{part:20} some seconds")
-            continue
-        typer.echo(f"{part:20} {sum(seconds) / 60:4.1f} min, longest step {max(seconds) / 60:.1f} min")
-    typer.echo(f"on a {card.name}; {forecast.ASSUMPTIONS}")
 
 
 def _print_table(part: Part, rows: Sequence[Row]) -> None:

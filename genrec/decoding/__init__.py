@@ -4,7 +4,6 @@ prompts.py    text -> token ids, cut on the left; the prefix that all prompts sh
 cache.py      keys and values, each position written once
 attention.py  grouped-query attention that copies no keys
 branches.py   a prompt run once, and its continuations over that one copy
-replay.py     decoding steps recorded once and replayed, on fixed buffers
 beam.py       beam search, free or inside a trie
 sample.py     temperature, top-k and top-p sampling with a random stream a prompt
 trie.py       the catalogue's texts as token sequences, on the device

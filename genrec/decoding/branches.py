@@ -16,9 +16,8 @@ from typing import Any
 import torch
 
 from bench.schema import Int32Array
-from genrec.decoding.cache import cached, fork, keep, new_cache, run_step
+from genrec.decoding.cache import cached, fork, keep, new_cache
 from genrec.decoding.prompts import left_padded
-from genrec.decoding.replay import Replay, StepRecorder
 
 COMPACT_BELOW = 0.75
 """Users that are done leave when less than this share is left: leaving costs a copy of the cache."""
@@ -56,12 +55,11 @@ class Branches:
         room: int,
         filler: int,
         prefix: Prefix | None = None,
-        recorder: StepRecorder | None = None,
     ) -> None:
         """Run the prompts; `room` bounds the positions written after one prompt, all branches together.
 
         With `prefix`, every prompt begins with it. Shorter prompts are filled on the left, behind the
-        prefix. With `recorder`, steps are recorded and replayed.
+        prefix.
         """
         self._model = model
         skipped = prefix.length if prefix else 0
@@ -69,7 +67,6 @@ class Branches:
         users, width = tokens.shape
         capacity = skipped + width + room
         self._cache = fork(prefix.cache, users, capacity) if prefix else new_cache(model, capacity)
-        self._replay = Replay(model, self._cache, capacity, recorder) if recorder else None
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         mask = _prompt_mask(skipped, width, lengths)
         plain = not skipped and bool(mask.all())
@@ -99,15 +96,15 @@ class Branches:
         mask = torch.cat([prompt, self._path], dim=2)[:, None]
         positions = (self._lengths + self._steps)[:, None].expand(-1, branches)
         self._steps += 1
-        if self._replay is not None:
-            self.logits = self._replay.run(tokens, mask, positions)
-            return
-        self.logits = run_step(self._model, self._cache, tokens, mask, positions)
+        self.logits = self._model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=positions,
+            **cached(self._model, self._cache),
+        ).logits.float()
 
     def keep(self, rows: Any) -> None:
         """Drop all users but these."""
-        if self._replay is not None:
-            self._replay.end_span()
         keep(self._cache, rows)
         self._lengths, self._prompt_mask, self._path = (
             part[rows] for part in (self._lengths, self._prompt_mask, self._path)

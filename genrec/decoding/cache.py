@@ -1,8 +1,4 @@
-"""Keys and values of past positions; each position is written once and never moved.
-
-A cache grows by what a step appends. While it is held (see `hold`), its size and addresses stay, as
-recorded steps need it.
-"""
+"""Keys and values of past positions; each position is written once and never moved."""
 
 from __future__ import annotations
 
@@ -22,15 +18,9 @@ class AppendLayer(DynamicLayer):  # type: ignore[misc]
         super().__init__()
         self.capacity = capacity
         self._buffers: tuple[Any, Any] | None = None
-        self._held: tuple[Any, int] | None = None
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Append (rows, heads, new positions, width) and give all that is filled.
-
-        While the layer is held, write at its slots and give all up to the width it is held to.
-        """
-        if self._held is not None:
-            return self._put(key_states, value_states, *self._held)
+        """Append (rows, heads, new positions, width) and give all that is filled."""
         if self._buffers is None:
             self._allocate(key_states, value_states)
         start = self.get_seq_length()
@@ -51,29 +41,6 @@ class AppendLayer(DynamicLayer):  # type: ignore[misc]
         keys, values = self.keys[rows], self.values[rows]
         self._allocate(keys, values)
         self._write(0, keys, values)
-
-    def hold(self, slots: Any, width: int) -> None:
-        """Stop growing: from now on write at the positions `slots`, a tensor, and give `width` positions.
-
-        What is not yet filled is made zero: behind a mask, too, it must be a number. None ends this.
-        """
-        self._held = None if slots is None else (slots, width)
-        if slots is not None:
-            assert self._buffers is not None
-            for buffer in self._buffers:
-                buffer[:, :, self.get_seq_length() : width].zero_()
-
-    def advance(self, count: int) -> None:
-        """Count positions as filled that were written while the layer was held."""
-        assert self._buffers is not None
-        stop = self.get_seq_length() + count
-        self.keys, self.values = (buffer[:, :, :stop] for buffer in self._buffers)
-
-    def _put(self, keys: Any, values: Any, slots: Any, width: int) -> tuple[Any, Any]:
-        assert self._buffers is not None
-        for buffer, states in zip(self._buffers, (keys, values), strict=True):
-            buffer.index_copy_(2, slots, states.to(buffer.dtype))
-        return self._buffers[0][:, :, :width], self._buffers[1][:, :, :width]
 
     def _allocate(self, keys: Any, values: Any) -> None:
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
@@ -120,25 +87,3 @@ def keep(cache: Any, rows: torch.Tensor) -> None:
     """Drop from every layer all rows but these."""
     for layer in cache.layers:
         layer.keep(rows)
-
-
-def hold(cache: Any, slots: torch.Tensor | None, width: int) -> None:
-    """Hold every layer to `width` positions, new ones going to `slots`; None lets it grow again."""
-    for layer in cache.layers:
-        layer.hold(slots, width)
-
-
-def advance(cache: Any, count: int) -> None:
-    """Count `count` more positions of every held layer as filled."""
-    for layer in cache.layers:
-        layer.advance(count)
-
-
-def run_step(model: Any, cache: Any, tokens: Any, mask: Any, positions: Any) -> Any:
-    """Run the newest tokens, (users, branches), on top of the cache; give float32 logits for each."""
-    return model(
-        input_ids=tokens,
-        attention_mask=mask,
-        position_ids=positions,
-        **cached(model, cache),
-    ).logits.float()

@@ -17,7 +17,6 @@ from genrec.decoding.batches import batch_tokens, is_out_of_memory, plan, token_
 from genrec.decoding.beam import BeamRules, beam_search
 from genrec.decoding.branches import Branches, Prefix, run_prefix
 from genrec.decoding.prompts import common_prefix, continuations, encode
-from genrec.decoding.replay import StepRecorder, cuda_graph
 from genrec.decoding.sample import SampleRules, sample, uniforms
 from genrec.decoding.store import Written
 from genrec.decoding.techniques import Techniques
@@ -50,10 +49,6 @@ class Engine:
     ) -> None:
         _check(model, tokenizer, settings)
         self._techniques = techniques
-        self.recorder: StepRecorder | None = None
-        """How decoding steps were recorded, where they are to be replayed."""
-        if techniques.replayed_steps:
-            self.recorder = StepRecorder(cuda_graph if model.device.type == "cuda" else None)
         self._model, self._tokenizer, self._settings, self._seed = model.eval(), tokenizer, settings, seed
         self._end: int = tokenizer.eos_token_id
         self._branches = settings.calrec_samples if settings.strategy == "calrec" else settings.num_beams
@@ -148,7 +143,6 @@ class Engine:
             room=self._branches * (self._steps - 1),
             filler=self._end,
             prefix=prefix,
-            recorder=self.recorder,
         )
         if self._settings.strategy in ("sample", "calrec"):
             texts = self._sampled(branches, keys)

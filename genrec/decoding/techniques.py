@@ -13,9 +13,6 @@ class Techniques:
     """The tokens that all prompts begin with are run once."""
     leave_when_done: bool = True
     """Users whose texts have ended leave the batch; else it stays whole until all have."""
-    replayed_steps: bool = False
-    """A decoding step runs on fixed buffers, on a CUDA GPU as a recorded graph (see `replay`). Off: what
-    it brings has not been measured on a GPU yet."""
 
 
 USUAL = Techniques()

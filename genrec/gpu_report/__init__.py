@@ -12,9 +12,6 @@ published_loop.py     the published generation loop, plain
 cost_rows.py          part `cost`: LLaMA 1B, 3B and 8B at true size
 generation_speed.py   part `generation-speed`: from the published loop to ours, one technique at a time
 finetune_speed.py     part `finetune-speed`: padding against grouping and packing
-quality.py            parts `llama-60m` and `llama-60m-shuffled`: chosen on validation, measured on test
-strategies.py         part `strategies`: decoding strategies on validation users
-forecast.py           how long each part will take, before it is started
 records.py            records of kind cost-only
 parts.py              the table of parts
 

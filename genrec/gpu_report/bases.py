@@ -28,7 +28,7 @@ def random_base(setting: Setting, size: str) -> Path:
     """Folder of the random checkpoint of a size, written if it is not there."""
     folder = setting.work / "gpu-report" / f"random-{setting.scale.name}-{size}"
     report(f"random weights {size}", 0, 1)
-    texts = serialize.item_texts(setting.split().catalogue)
+    texts = serialize.item_texts(setting.split.catalogue)
     return write_random_checkpoint(folder, setting.scale.shapes[size], texts, seed=setting.seed)
 
 
@@ -53,7 +53,7 @@ def training_sample(data: TrainingData, texts: int) -> TrainingData:
 
 def real_prompts(setting: Setting, preset: Preset, count: int) -> list[str]:
     """`count` prompts of test users, spread evenly over all of them, in the order of the data set."""
-    histories = setting.split().test.histories
+    histories = setting.split.test.histories
     rows = np.unique(np.linspace(0, len(histories) - 1, num=min(count, len(histories))).astype(np.int64))
-    texts = item_texts(setting.split().catalogue, preset)
+    texts = item_texts(setting.split.catalogue, preset)
     return prompts(histories.take(rows), texts, preset)

@@ -149,11 +149,11 @@ def _record(
 
 def _whole_run(setting: Setting, trained: FinetuneSpeed, generated: GenerationSpeed | None) -> dict[str, Any]:
     """Hours of the published run at the speeds measured, and how they come about."""
-    workload = measure_workload(setting.split(), trained.preset)
+    workload = measure_workload(setting.split, trained.preset)
     settings = trained.preset.finetune
     tokens = int(workload.train.clip(max=settings.max_seq_length).sum())
     fit = settings.epochs * tokens / trained.tokens_per_second / 3600
-    users = len(setting.split().test)
+    users = len(setting.split.test)
     estimate: dict[str, Any] = {
         "fit_hours": round(fit, 3),
         "fit_arithmetic": f"{settings.epochs:g} epochs x {tokens:,} real tokens / "

@@ -99,7 +99,7 @@ def measure_finetuning(
     preset = base_preset(setting, size, [*limits, *overrides])
     chosen = preset.finetune
     per_step = chosen.batch_size * chosen.gradient_accumulation
-    data = training_sample(setting.split().training_data, steps * per_step)
+    data = training_sample(setting.split.training_data, steps * per_step)
     runs = setting.work / "gpu-report" / "runs"
     shutil.rmtree(runs, ignore_errors=True)  # a run taken up halfway has no step times
     release_device_memory()

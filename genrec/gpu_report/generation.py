@@ -30,8 +30,6 @@ class OurWriter:
 
     def __init__(self, model: Any, tokenizer: Any, *, seed: int, techniques: Techniques = USUAL) -> None:
         self._model, self._tokenizer, self._seed, self._techniques = model, tokenizer, seed, techniques
-        self.decoding_step = ""
-        """How the decoding steps of the last call that took some were run."""
 
     def __call__(self, prompts: Sequence[str], settings: GenerateSettings) -> list[list[str]]:
         """Write the texts of each prompt."""
@@ -39,8 +37,6 @@ class OurWriter:
             self._model, self._tokenizer, settings, seed=self._seed, techniques=self._techniques
         )
         made = writer.generate(prompts)
-        if settings.max_new_tokens > 1:
-            self.decoding_step = writer.decoding_step
         return [list(made.texts[a:b]) for a, b in zip(made.indptr, made.indptr[1:], strict=False)]
 
 

@@ -88,7 +88,6 @@ WAYS: dict[str, Callable[[_Subject], Write]] = {
     "+ prompt run once, cache shared by beams": _with(),
     "+ shared instruction prefix": _with("shared_prefix"),
     "+ done users leave": _with("shared_prefix", "leave_when_done"),
-    "+ replayed decoding step": _with("shared_prefix", "leave_when_done", "replayed_steps"),
     PLAIN_ATTENTION: partial(_ours, techniques=USUAL),
 }
 """Each way has one technique more than the one above it; the last shows what fused kernels bring."""
@@ -137,7 +136,6 @@ def _measure(
         "users_per_second": figures.pop("users_per_second"),
         **_speed_ups(setting, title, way, made.users_per_second),
         **figures,
-        "decoding_step": write.decoding_step if isinstance(write, OurWriter) else "plain",
         "same_texts": same_texts(subject.our_texts, made.texts),
     }
     return Measured(row=row)
@@ -212,7 +210,7 @@ def _trained(setting: Setting, fp32: bool) -> _Subject:
 
 
 def _trained_folder(setting: Setting) -> Path | None:
-    found = artefact.find_artefacts(setting.work, setting.scale.preset, dataset=setting.split().dataset)
+    found = artefact.find_artefacts(setting.work, setting.scale.preset, dataset=setting.split.dataset)
     return found[0][0] if found else None
 
 

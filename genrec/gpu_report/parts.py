@@ -7,8 +7,6 @@ from genrec.gpu_report import (
     cost_rows,
     finetune_speed,
     generation_speed,
-    quality,
-    strategies,
 )
 from genrec.gpu_report.steps import Part
 
@@ -16,9 +14,6 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         ceilings.PART,
-        quality.PART,
-        quality.SHUFFLED_PART,
-        strategies.PART,
         cost_rows.PART,
         generation_speed.PART,
         finetune_speed.PART,

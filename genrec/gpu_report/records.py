@@ -33,7 +33,7 @@ def write_cost_record(
         command=setting.command(part),
         seed=setting.seed,
         depth=DEPTH,
-        dataset=dataset_info(setting.split()),
+        dataset=dataset_info(setting.split),
         model=ModelInfo(
             name=name,
             kind="cost-only",
@@ -46,7 +46,7 @@ def write_cost_record(
         environment=describe_environment(),
         details={"part": part, "sizes": setting.scale.name, **details},
     )
-    return store.write(record, setting.split(), None, None, setting.results_dir)
+    return store.write(record, setting.split, None, None, setting.results_dir)
 
 
 def write_table_record(

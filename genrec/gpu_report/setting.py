@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.schema import Split
@@ -23,9 +22,6 @@ class Scale:
     """Overrides of the published presets, beside the base model itself."""
     preset: str
     """The model trained from scratch."""
-    preset_settings: tuple[str, ...] = ()
-    candidates: tuple[tuple[str, ...], ...]
-    """Overrides of that preset, of which the best on validation is taken."""
     prompts: int
     """Real prompts that generation is timed on."""
     steps: int
@@ -41,16 +37,6 @@ TRUE = Scale(
     name="true",
     shapes={name.removeprefix("llama-"): shape for name, shape in LLAMA_SHAPES.items()},
     preset="llama-60m",
-    # a part may be stopped at any time; a checkpoint a minute loses little
-    preset_settings=("finetune.checkpoint_minutes=1",),
-    # All see about as many tokens. A model of 0.24 million weights, one epoch on a CPU, put 4 (loss on the
-    # text), 7 (four windows), 11 (loss on the target) and 11 (both) of 1,118 validation targets among its
-    # first five: too few to decide by.
-    candidates=(
-        (),
-        ("finetune.train_windows=4", "finetune.epochs=3"),
-        ("finetune.train_windows=4", "finetune.epochs=3", "finetune.loss_on=target"),
-    ),
     prompts=256,
     steps=14,
     warmup_steps=4,
@@ -72,13 +58,6 @@ TINY = Scale(
         "generate.max_seq_length=128", "generate.max_new_tokens=6", "generate.num_beams=2",
     ),
     preset="llama-tiny",
-    preset_settings=(
-        "architecture.vocab_size=400", "architecture.hidden_size=32", "architecture.intermediate_size=64",
-        "architecture.heads=2", "architecture.kv_heads=2", "finetune.max_steps=4", "finetune.batch_size=4",
-        "finetune.max_seq_length=128", "generate.max_seq_length=128", "generate.max_new_tokens=8",
-        "generate.num_beams=2", "generate.calrec_samples=3",
-    ),
-    candidates=((), ("finetune.learning_rate=1.0e-3",)),
     prompts=6,
     steps=3,
     warmup_steps=1,
@@ -95,29 +74,19 @@ class Setting:
     """One report: its data, its places and its sizes."""
 
     dataset: str
-    load_split: Callable[[str], Split]
-    """Gives the split of a tie rule."""
+    split: Split
     results_dir: Path
     work: Path
     """Work folder: artefacts, random checkpoints, and what has been measured."""
     scale: Scale
     sizes: tuple[str, ...]
     seed: int = 0
-    _splits: dict[str, tuple[Split, float]] = field(default_factory=dict)
-
-    def split(self, ties: str = "file") -> Split:
-        """The split of a tie rule, read once."""
-        return self._loaded(ties)[0]
-
-    def load_seconds(self, ties: str = "file") -> float:
-        """What reading that split took."""
-        return self._loaded(ties)[1]
 
     @property
     def folder(self) -> Path:
         """Where this report keeps what it has measured: another card or other data is another report."""
         card = re.sub(r"[^a-z0-9]+", "-", device_name().lower()).strip("-")
-        return self.work / "gpu-report" / f"{card}-{self.scale.name}-{self.split().fingerprint[:12]}"
+        return self.work / "gpu-report" / f"{card}-{self.scale.name}-{self.split.fingerprint[:12]}"
 
     def command(self, part: str) -> str:
         """What to type to measure a part again."""
@@ -126,13 +95,6 @@ class Setting:
             f"genrec-bench gpu-report --parts {part} --dataset {self.dataset} "
             f"--sizes {','.join(self.sizes)} --afresh{tiny}"
         )
-
-    def _loaded(self, ties: str) -> tuple[Split, float]:
-        if ties not in self._splits:
-            start = time.perf_counter()
-            split = self.load_split(ties)
-            self._splits[ties] = (split, time.perf_counter() - start)
-        return self._splits[ties]
 
 
 def device_name() -> str:

@@ -35,8 +35,6 @@ class Measured:
     row: Row
     record: Path | None = None
     """The record it wrote."""
-    details: Mapping[str, Any] | None = None
-    """What later steps need and the table does not show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +62,10 @@ def kept_rows(setting: Setting, part: str) -> dict[str, Row]:
     return {name: entry["row"] for name, entry in _read(setting, part).items()}
 
 
-def kept_details(setting: Setting, part: str) -> dict[str, Mapping[str, Any]]:
-    """What steps have kept beside their rows, by step."""
-    return {name: entry["details"] for name, entry in _read(setting, part).items() if entry.get("details")}
-
-
 def keep(setting: Setting, part: str, step: str, measured: Measured) -> None:
     """Keep what a step found."""
     record = str(measured.record.resolve()) if measured.record else None
     entry = {"row": dict(measured.row), "record": record}
-    if measured.details is not None:
-        entry["details"] = dict(measured.details)
     entries = {**_read(setting, part), step: entry}
     setting.folder.mkdir(parents=True, exist_ok=True)
     write_text(_path(setting, part), json.dumps(entries, indent=1, allow_nan=False))
