@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.retrieval import bm25
+from bench.retrieval.item_text import item_texts
 from bench.schema import NO_ITEM, Histories, Rankings, TrainingData
-from genrec import bm25
-from genrec.serialize import item_texts
 
 
 class LastItemText:

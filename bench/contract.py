@@ -23,11 +23,11 @@ from typing import ClassVar, get_args
 import numpy as np
 import pytest
 
-from bench.metrics import check_rankings
-from bench.records import NAME_PATTERN, Kind
+from bench.datasets.splits import leave_one_out
+from bench.metrics.ranking import check_rankings
+from bench.record import NAME_PATTERN, Kind
 from bench.run.guard import untouched
 from bench.schema import NO_ITEM, Catalogue, Histories, Interactions, Rankings, Recommender, Split
-from bench.splits import leave_one_out
 
 DEPTH = 10
 SEED = 7

@@ -14,13 +14,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bench.datasets.split_rules import SPLIT_PATTERN
-from bench.datasets.tie_rules import TIES_PATTERN
+from bench.schema import Split
 from bench.tuning.ledger import Ledger
 
 SCHEMA_VERSION = 1
+VERSION_FOLDER = f"v{SCHEMA_VERSION}"
+"""Folder of the records of this schema version, below the results folder."""
+DEPTH = 50
+"""Items of a ranked list that a model is asked for."""
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 """A data set or model name: safe as a folder name, no '..', no hidden file."""
+
+SPLIT_PATTERN = r"^[a-z0-9](?:[a-z0-9.:_-]{0,62}[a-z0-9])?$"
+"""The name of a split."""
+TIES_PATTERN = r"^(file|shuffled:\d{1,10}|shuffled-day:\d{1,10})$"
+"""The name of a tie rule."""
 
 Kind = Literal["baseline", "untrained", "sequential", "generative", "hybrid", "cost-only"]
 """baseline: a floor of the published protocol. untrained: counts and text searches, with constants chosen on
@@ -221,3 +229,18 @@ class Record(_Part):
         if self.published_view is not None and (self.lists_sha256 or self.texts_sha256):
             raise ValueError("published outcomes have no lists and no texts")
         return self
+
+
+def dataset_info(split: Split) -> DatasetInfo:
+    """Describe the split as a record does."""
+    return DatasetInfo(
+        name=split.dataset,
+        fingerprint=split.fingerprint,
+        ties=split.ties,
+        split=split.name,
+        users=len(split.test),
+        items=len(split.catalogue),
+        interactions=split.interactions,
+        unseen_users=None if split.cut is None else split.unseen_users,
+        unseen_targets=None if split.cut is None else split.unseen_targets,
+    )

@@ -3,7 +3,7 @@
     artefact.json   what it is: settings, data fingerprint, base model, versions, whether it is finished
     adapter/ or model/, tokenizer/
     training.json   loss curve, memory timeline, tokens, seconds
-    generations/    texts written by it (see `genrec.generate`)
+    generations/    texts written by it (see `genrec.decoding.generator`)
 
 `artefact.json` says `finished` only after everything else is in place. A folder without that word
 is the trace of a killed run; fine-tuning with the same settings goes on in it.
@@ -24,7 +24,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import ConfigError
-from genrec.config import GenerateSettings, Preset, RetrieveSettings, settings_digest
+from bench.retrieval.settings import RetrieveSettings
+from genrec.config import GenerateSettings, Preset, settings_digest
 
 RECORD = "artefact.json"
 RECIPE = 1
@@ -200,8 +201,8 @@ def load_model(folder: Path) -> tuple[Any, Any]:
     bf16 on a GPU and fp32 on a CPU; an adapter comes on its base model, held as in training. Never
     imports unsloth.
     """
-    from genrec.base_model import default_device, find_base_model, load_base_model
-    from genrec.tokenizer import load_tokenizer
+    from genrec.weights.base_model import default_device, find_base_model, load_base_model
+    from genrec.weights.tokenizer import load_tokenizer
 
     artefact = read_finished(folder)
     device = default_device()

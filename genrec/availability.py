@@ -31,7 +31,7 @@ def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
     _require_gpu(preset, name)
     folder = None
     if preset.base_model is not None:
-        from genrec.base_model import find_base_model
+        from genrec.weights.base_model import find_base_model
 
         folder = find_base_model(preset.base_model, preset.revision).folder
     _require_memory(preset, name, folder, finetuned=finetuned)
@@ -86,9 +86,9 @@ def _require_memory(preset: Preset, name: str, folder: Path | None, *, finetuned
 
     if not torch.cuda.is_available():
         return
-    from genrec.base_model import shape_of_checkpoint
-    from genrec.memory import finetune_memory, generate_memory
-    from genrec.shapes import shape_of
+    from genrec.forecast.memory import finetune_memory, generate_memory
+    from genrec.weights.base_model import shape_of_checkpoint
+    from genrec.weights.shapes import shape_of
 
     if preset.architecture is not None:
         shape = shape_of(preset.architecture)

@@ -17,11 +17,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import ConfigError, unknown_name
+from bench.retrieval.item_text import ItemFormat
+from bench.retrieval.settings import RetrieveSettings
 
-ItemFormat = Literal["title", "title+category+brand+price", "plain"]
 PromptFormat = Literal["published", "compact"]
 Strategy = Literal["beam", "sample", "calrec", "constrained"]
-ListRule = Literal["published", "by_likelihood", "calrec"]
 Backend = Literal["auto", "unsloth", "peft", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
 Batching = Literal["padded", "length_grouped", "packed"]
@@ -73,7 +73,7 @@ class FinetuneSettings(_Settings):
     """text: every token; target: the next item's line; lines: every item's line, each as if it were the
     next item (needs prompt: compact). Logits are computed where there is loss, and nowhere else."""
     batching: Batching = "padded"
-    """How the texts of a step are laid out; all three give the same loss (see `genrec.batching`)."""
+    """How the texts of a step are laid out; all three give the same loss (see `genrec.training.batching`)."""
     batch_size: int = Field(4, ge=1)
     """Rows in one forward pass."""
     gradient_accumulation: int = Field(4, ge=1)
@@ -126,14 +126,6 @@ class GenerateSettings(_Settings):
         if self.max_new_tokens >= self.max_seq_length:
             raise ValueError("max_new_tokens must be below max_seq_length")
         return self
-
-
-class RetrieveSettings(_Settings):
-    """From generated texts to a ranked list of items."""
-
-    list_rule: ListRule = "by_likelihood"
-    calrec_weight: float = Field(0.5, ge=0, le=1)
-    """Share of the language model's log-likelihood in the modulated score; the rest is BM25's."""
 
 
 class Preset(_Settings):

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import ConfigError
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.list_rules import retrieve
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM, Catalogue, Histories
 from genrec import artefact
-from genrec.bm25 import BM25Index
-from genrec.config import GenerateSettings, RetrieveSettings
-from genrec.generate import TextGenerator
+from genrec.config import GenerateSettings
+from genrec.decoding.generator import TextGenerator
 from genrec.prompt_format import item_texts, prompts
-from genrec.retrieve import retrieve
 
 _SCORED = 50
 """BM25 places in which a text's item is looked for."""

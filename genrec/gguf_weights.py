@@ -80,7 +80,7 @@ def _convert(file: Path, folder: Path, origin: dict[str, Any]) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from genrec.base_model import quiet
+    from genrec.weights.base_model import quiet
 
     report(f"convert {file.name}", 0, 1)
     temporary = folder.with_name(f".{folder.name}.part")

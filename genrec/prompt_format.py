@@ -19,8 +19,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.datasets import prompts as published
+from bench.retrieval import item_text
 from bench.schema import Catalogue, Histories
-from genrec import serialize
 from genrec.config import Preset
 
 HEADING = "Items:\n"
@@ -30,7 +31,7 @@ _YEAR = re.compile(r"\s*\((?:18|19|20)\d\d\)$")
 def item_texts(catalogue: Catalogue, preset: Preset) -> list[str]:
     """Give each item's line, in catalogue order, as the preset writes it."""
     if preset.item_format != "plain":
-        return serialize.item_texts(catalogue, preset.item_format)
+        return item_text.item_texts(catalogue, preset.item_format)
     return [_plain(title, preset.title_words) for title in catalogue.titles]
 
 
@@ -39,7 +40,7 @@ def prompts(histories: Histories, texts: Sequence[str], preset: Preset) -> list[
     if preset.history_items is not None:
         histories = last_items(histories, preset.history_items)
     if preset.prompt == "published":
-        return serialize.prompts(histories, texts, preset.item_format)
+        return published.prompts(histories, texts, preset.item_format)
     return [HEADING + "".join(f"{texts[item]}\n" for item in items.tolist()) for items in histories]
 
 

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from bench.errors import ConfigError
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.health import generation_health
+from bench.retrieval.list_rules import Retrieved, retrieve
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.availability import check_available, import_libraries
-from genrec.bm25 import BM25Index
-from genrec.config import GenerateSettings, Preset, RetrieveSettings, load_preset
-from genrec.finetune import Finetuned, finetune
-from genrec.generate import GeneratedTexts, TextGenerator, generation_key
-from genrec.health import generation_health
+from genrec.config import GenerateSettings, Preset, load_preset
+from genrec.decoding.generator import TextGenerator, generation_key
 from genrec.prompt_format import item_texts, prompts
-from genrec.retrieve import Retrieved, retrieve
+from genrec.training.finetune import Finetuned, finetune
 
 CURVE_POINTS = 200
 """Entries of the loss curve and the memory timeline that go into a record, at most."""

@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cost.meter import Meter
 from bench.errors import ConfigError, unknown_name
-from bench.measure import Meter
-from bench.metrics import mean_quality, ranks_in_view
+from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.progress import report
-from bench.records import VIEWS, View
+from bench.record import DEPTH, VIEWS, View
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.health import generation_health
+from bench.retrieval.list_rules import retrieve
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import TrainingData
 from genrec import artefact
 from genrec.availability import check_available
-from genrec.bm25 import BM25Index
-from genrec.config import GenerateSettings, Preset, RetrieveSettings
-from genrec.finetune import finetune
-from genrec.generate import TextGenerator, generation_key
-from genrec.health import generation_health
+from genrec.config import GenerateSettings, Preset
+from genrec.decoding.generator import TextGenerator, generation_key
 from genrec.prompt_format import item_texts, prompts
-from genrec.retrieve import retrieve
+from genrec.training.finetune import finetune
 
 RECORD = "selection.json"
-DEPTH = 50
 _DRAWN = ("sample", "calrec")
 _STRATEGIES = ("beam", "constrained", *_DRAWN)
 

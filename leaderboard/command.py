@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.errors import ConfigError, unknown_name
-from leaderboard.folders import DATA_VARIABLE, RESULTS_VARIABLE, results_dir
+from leaderboard.state.folders import DATA_VARIABLE, RESULTS_VARIABLE, results_dir
 
 ResultsOption = Annotated[
     Path | None,
@@ -72,8 +72,8 @@ def export(
     cutoff: Annotated[int, typer.Option(help="1, 5, 10 or 20.")] = 5,
 ) -> None:
     """Write the main table and the Pareto chart as one HTML file that needs no network."""
-    from bench.metrics import CUTOFFS
-    from bench.records import VIEWS
+    from bench.metrics.ranking import CUTOFFS
+    from bench.record import VIEWS
     from leaderboard.export import export as write
 
     if view not in VIEWS:

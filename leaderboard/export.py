@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from bench.board import board_standings
-from bench.comparison import Contender
-from bench.contenders import load_contender
+from bench.comparison.board_standings import board_standings
+from bench.comparison.contenders import load_contender
+from bench.comparison.paired import Contender
 from bench.datasets import DATASETS
 from bench.errors import BenchError, ConfigError, RecordError
-from bench.records import View
-from bench.store import StoredRecord, load_records
-from leaderboard import board_cells, cost_chart, cost_points, tables
-from leaderboard.html_table import asset, render
-from leaderboard.run_tables import VIEW_NAMES
-from leaderboard.tables import BoardKey
+from bench.record import View
+from bench.records.store import StoredRecord, load_records
+from leaderboard.cells import board_cells
+from leaderboard.cells.html_table import asset, render
+from leaderboard.draw import cost_chart
+from leaderboard.frames import board_rows, cost_points
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.frames.run_rows import VIEW_NAMES
 
 FILE_NAME = "index.html"
 _COLUMNS = board_cells.DEFAULT_COLUMNS
@@ -42,7 +44,7 @@ def export(results_dir: Path, folder: Path, *, view: View, cutoff: int) -> Path:
     """
     if not results_dir.is_dir():
         raise RecordError(f"there is no results folder '{results_dir}'; give one with --results")
-    boards = tables.boards(load_records(results_dir).valid())
+    boards = board_rows.boards(load_records(results_dir).valid())
     if not boards:
         raise RecordError(f"there are no records to show in '{results_dir}'")
     html = page(boards, view=view, cutoff=cutoff)
@@ -73,10 +75,10 @@ def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int)
 
 
 def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> str:
-    newest, _ = tables.collapse(records)
+    newest, _ = board_rows.collapse(records)
     standings = board_standings(_contenders(newest), metric=f"{_METRIC}@{cutoff}", view=view)
-    frame = tables.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
-    frame = tables.sort_rows(frame, f"-{_METRIC}")
+    frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
+    frame = board_rows.sort_rows(frame, f"-{_METRIC}")
     columns = board_cells.board_columns(_COLUMNS, cutoff, clicks=False)
     table = render(columns, board_cells.board_rows(frame, columns, links=None), sort="rank")
     info = records[0].record.dataset

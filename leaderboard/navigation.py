@@ -14,8 +14,8 @@ from typing import NoReturn
 
 import streamlit as st
 
-from leaderboard import url_state
-from leaderboard.components import clickable
+from leaderboard.draw.components import clickable
+from leaderboard.state import url_state
 
 PAGES: dict[str, str] = {
     "leaderboard": "Leaderboard",
@@ -36,7 +36,7 @@ def run() -> None:
     event = clickable(_menu(current), key="menu")
     if event is not None and event.name == "page" and event.value in PAGES:
         open_page(event.value)
-    import_module(f"leaderboard.views.{current}_page").render()
+    import_module(f"leaderboard.pages.{current}_page").render()
 
 
 def open_page(name: str, **choices: str | Sequence[str]) -> NoReturn:

@@ -51,7 +51,7 @@ def real_data_dir() -> Path:
 @pytest.fixture(scope="session")
 def real_split(real_data_dir: Path) -> Split:
     """Beauty 2014, ties `file`."""
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
 
     return load_split("beauty2014", data_dir=real_data_dir)
 
@@ -59,7 +59,7 @@ def real_split(real_data_dir: Path) -> Split:
 @pytest.fixture(scope="session")
 def sample_split() -> Split:
     """The embedded shop, ties `file`."""
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
 
     return load_split("sample")
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from baselines.neighbours.best import best_in_sparse
-from bench.metrics import remove_seen
+from bench.metrics.ranking import remove_seen
 from bench.schema import NO_ITEM, Histories, Rankings
 
 USERS_PER_CHUNK = 512

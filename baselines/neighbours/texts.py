@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from bench.retrieval.bm25 import BM25Index
 from bench.schema import NO_ITEM, Catalogue
-from genrec.bm25 import BM25Index
 
 Fields = Literal["title", "title+category+brand"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError, Unavailable
-from bench.pytest_plugin import SESSION_KEY
-from bench.records import VIEWS
+from bench.record import VIEWS
+from bench.run.plugin import SESSION_KEY
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

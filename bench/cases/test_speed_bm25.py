@@ -5,7 +5,6 @@ Run it with `pytest bench --benchmark -k bm25 --dataset beauty2014`.
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from collections import Counter
@@ -14,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pytest_plugin import SESSION_KEY
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.item_text import item_texts
+from bench.run.plugin import SESSION_KEY
 
 DEPTH = 20
 RIVAL_QUERIES = 20
@@ -25,13 +26,14 @@ K1 = 1.5
 def test_bm25_retrieval(benchmark: Any, request: pytest.FixtureRequest) -> None:
     """Search with every item that a test history ends in; both sides must find the same top 20."""
     rank_bm25 = pytest.importorskip("rank_bm25", reason="needs rank-bm25: pip install rank-bm25")
-    bm25s = importlib.import_module("bm25s")
+    import bm25s
+
     session = request.config.stash[SESSION_KEY]
     split, _ = session.loaded
-    texts = importlib.import_module("genrec.serialize").item_texts(split.catalogue)
+    texts = item_texts(split.catalogue)
     histories = split.test.histories
     queries = list(dict.fromkeys(texts[item] for item in histories.items[histories.indptr[1:] - 1]))
-    index = importlib.import_module("genrec.bm25").BM25Index.build(texts)
+    index = BM25Index.build(texts)
     seconds: list[float] = []
 
     def retrieve() -> Any:

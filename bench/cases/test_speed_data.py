@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.datasets.amazon import read_amazon
+from bench.datasets.amazon.files import read_amazon
 from bench.datasets.registry import DATASETS, load, raw_files
-from bench.pytest_plugin import SESSION_KEY
+from bench.datasets.splits import leave_one_out
+from bench.run.plugin import SESSION_KEY
 from bench.schema import Interactions, Split
-from bench.splits import leave_one_out
 
 ROUNDS = 5
 

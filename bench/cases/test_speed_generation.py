@@ -7,7 +7,6 @@ prompts at a time in the data set's order, and the caches cleared after each bat
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pytest_plugin import SESSION_KEY
+from bench.datasets.prompts import prompts
+from bench.retrieval.item_text import item_texts
+from bench.run.plugin import SESSION_KEY
 
 USERS = 64
 BEAMS = 5
@@ -30,32 +31,32 @@ def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -
     pytest.importorskip("transformers", reason="needs transformers: pip install 'genrec-bench[llm]'")
     session = request.config.stash[SESSION_KEY]
     split, _ = session.loaded
-    serialize = importlib.import_module("genrec.serialize")
-    texts = serialize.item_texts(split.catalogue)
-    rows = np.linspace(0, len(split.test) - 1, min(USERS, len(split.test))).astype(int)
-    prompts = serialize.prompts(split.test.histories.take(rows), texts)
-    model, tokenizer = _small_model(texts, prompts[0])
-    settings = importlib.import_module("genrec.config").GenerateSettings(
-        num_beams=BEAMS, max_new_tokens=NEW_TOKENS, max_seq_length=LONGEST
-    )
-    generator = importlib.import_module("genrec.generate").TextGenerator(model, tokenizer, settings, seed=0)
+    from genrec.config import GenerateSettings
+    from genrec.decoding.generator import TextGenerator
+    from genrec.gpu_report.published_loop import published_loop
 
-    generator.generate(prompts[:8])  # the first call sets things up
-    made = benchmark.pedantic(generator.generate, args=(prompts,), rounds=1, iterations=1)
+    texts = item_texts(split.catalogue)
+    rows = np.linspace(0, len(split.test) - 1, min(USERS, len(split.test))).astype(int)
+    asked = prompts(split.test.histories.take(rows), texts)
+    model, tokenizer = _small_model(texts, asked[0])
+    settings = GenerateSettings(num_beams=BEAMS, max_new_tokens=NEW_TOKENS, max_seq_length=LONGEST)
+    generator = TextGenerator(model, tokenizer, settings, seed=0)
+
+    generator.generate(asked[:8])  # the first call sets things up
+    made = benchmark.pedantic(generator.generate, args=(asked,), rounds=1, iterations=1)
     our_seconds = benchmark.stats.stats.median
-    published_loop = importlib.import_module("genrec.gpu_report.published_loop").published_loop
-    published_loop(model, tokenizer, prompts[:8], settings)
+    published_loop(model, tokenizer, asked[:8], settings)
     start = time.perf_counter()
-    plain = published_loop(model, tokenizer, prompts, settings)
+    plain = published_loop(model, tokenizer, asked, settings)
     plain_seconds = time.perf_counter() - start
     for user, expected in enumerate(plain):
         assert sorted(made.texts[made.indptr[user] : made.indptr[user + 1]]) == sorted(expected)
     info = {
-        "users": len(prompts),
+        "users": len(asked),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "tokens_per_text": round(float(made.tokens.mean()), 1),
-        "our_users_per_second": len(prompts) / our_seconds,
-        "plain_users_per_second": len(prompts) / plain_seconds,
+        "our_users_per_second": len(asked) / our_seconds,
+        "plain_users_per_second": len(asked) / plain_seconds,
         "ratio": plain_seconds / our_seconds,
     }
     benchmark.extra_info.update(info)
@@ -68,8 +69,12 @@ def _small_model(texts: Sequence[str], prompt: str) -> tuple[Any, Any]:
     Its layers are random, and its output layer is the ridge regression of the next token on their
     output over catalogue texts. A little noise keeps tokens that no text has from being equal.
     """
-    torch, transformers = importlib.import_module("torch"), importlib.import_module("transformers")
-    tokenizer = importlib.import_module("genrec.tokenizer").train_tokenizer([*texts, prompt], 2048)
+    import torch
+    import transformers
+
+    from genrec.weights.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer([*texts, prompt], 2048)
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=96,

@@ -20,16 +20,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import store
-from bench.environment import describe_environment
-from bench.metrics import evaluate
-from bench.pytest_plugin import SESSION_KEY
-from bench.records import Cost, ModelInfo, Record
-from bench.runner import dataset_info
+from bench.cost.environment import describe_environment
+from bench.metrics.ranking import evaluate
+from bench.record import Cost, ModelInfo, Record, dataset_info
+from bench.records import store
+from bench.run.plugin import SESSION_KEY
 from bench.schema import Split
 
 RECORDS, MODELS, SCORED = 200, 60, 4
-APP = Path(__file__).parents[1] / "leaderboard" / "app.py"
+APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
 _VISITS = """
 import json, sys, time
 from streamlit.testing.v1 import AppTest

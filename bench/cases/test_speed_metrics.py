@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.metrics import evaluate, mean_quality, quality_metrics, target_ranks, user_outcomes
+from bench.metrics.ranking import evaluate, mean_quality, quality_metrics, target_ranks, user_outcomes
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Rankings, Split
-from bench.statistics import mean_intervals, paired_differences
+from bench.statistics.paired_tests import mean_intervals, paired_differences
 
 USERS, ITEMS, DEPTH = 22_363, 12_094, 50
 METRICS = quality_metrics()

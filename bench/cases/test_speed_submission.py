@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pytest_plugin import SESSION_KEY
+from bench.run.plugin import SESSION_KEY
 from bench.schema import Split
 
 ROWS = 2_000_000

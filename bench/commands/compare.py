@@ -46,10 +46,10 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, unrounded.")] = False,
 ) -> None:
     """Compare models user by user: paired differences, verdicts, tie groups."""
-    from bench import comparison, comparison_text
-    from bench.contenders import find_contenders
+    from bench.comparison import paired, paired_text
+    from bench.comparison.contenders import find_contenders
     from bench.errors import ConfigError, RecordError, unknown_name
-    from bench.records import VIEWS
+    from bench.record import VIEWS
 
     if markdown + latex + as_json > 1:
         raise ConfigError("choose one of --markdown, --latex and --json")
@@ -63,13 +63,13 @@ def compare(
         )
         return
     contenders = find_contenders(models, results, dataset=dataset, ties=ties, split=split, all_seeds=seeds)
-    found = comparison.compare(contenders, metric=metric, view=view, resamples=resamples)
+    found = paired.compare(contenders, metric=metric, view=view, resamples=resamples)
     formats = {
-        comparison_text.as_markdown: markdown,
-        comparison_text.as_latex: latex,
-        comparison_text.as_json: as_json,
+        paired_text.as_markdown: markdown,
+        paired_text.as_latex: latex,
+        paired_text.as_json: as_json,
     }
-    render = next((render for render, chosen in formats.items() if chosen), comparison_text.as_text)
+    render = next((render for render, chosen in formats.items() if chosen), paired_text.as_text)
     typer.echo(render(found))
 
 
@@ -83,12 +83,12 @@ def _beside_reported(
     typeset: bool,
     as_json: bool,
 ) -> str:
-    from bench import reported_comparison
     from bench.errors import ConfigError
+    from bench.records import beside_reported
 
     if typeset:
         raise ConfigError("--reported prints text or --json")
-    found = reported_comparison.compare_with_reported(
+    found = beside_reported.compare_with_reported(
         models, key, results, dataset=dataset, ties=ties, split=split
     )
-    return reported_comparison.as_json(found) if as_json else reported_comparison.as_text(found)
+    return beside_reported.as_json(found) if as_json else beside_reported.as_text(found)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.datasets.export import PromptWriter
     from bench.datasets.summary import Summary
-
-PROMPT_WRITER = "genrec.serialize"
-"""Writes the texts of an export; named, as models are, so that the harness does not depend on it."""
 
 NameArgument = Annotated[str, typer.Argument(help="Data set, as `data list` names it.")]
 DataDirOption = Annotated[
@@ -106,8 +101,8 @@ def download(
 @group.command()
 def verify(name: NameArgument, data_dir: DataDirOption = None) -> None:
     """Say in one line whether a copy is the standard one; exit code 1 if it is not."""
+    from bench.datasets.splits import leave_one_out
     from bench.datasets.summary import verify as compare
-    from bench.splits import leave_one_out
 
     entry = find_dataset(name)
     interactions = load(name, data_dir)
@@ -122,8 +117,8 @@ def stats(
     name: NameArgument, data_dir: DataDirOption = None, ties: TiesOption = "file", split: SplitOption = "loo"
 ) -> None:
     """Print what a data set holds: size, duplicates, ties, history lengths, titles."""
+    from bench.datasets.splits import split_interactions
     from bench.datasets.summary import summarise
-    from bench.splits import split_interactions
 
     find_dataset(name)
     interactions = load(name, data_dir)
@@ -147,8 +142,8 @@ def export(
 ) -> None:
     """Write the split and its prompts as files for other programs."""
     from bench.datasets import export as exports
+    from bench.datasets.splits import load_split
     from bench.errors import ConfigError
-    from bench.splits import load_split
 
     if for_submission and layout is not Format.parquet:
         raise ConfigError("--for-submission writes parquet only; leave out --format")
@@ -157,7 +152,7 @@ def export(
     if for_submission:
         write = exports.export_for_submission
     split = load_split(name, ties=ties, split=split_name, data_dir=data_dir)
-    write(split, cast("PromptWriter", importlib.import_module(PROMPT_WRITER)), to)
+    write(split, to)
     _console().print(
         f"{to}: {name}, {split.name}, ties {ties}, fingerprint {split.fingerprint}", soft_wrap=True
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bench.reported import ReportedRow
+    from bench.reported.rows import ReportedRow
 
 
 def register(app: typer.Typer) -> None:
@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the numbers that others reported for a data set, with their protocol."""
         from bench.errors import unknown_name
-        from bench.reported import find_reported, load_reported
-        from bench.reported_text import reported_table
+        from bench.reported.rows import find_reported, load_reported
+        from bench.reported.text import reported_table
 
         rows = load_reported(dataset) if source is None else find_reported(source, dataset)
         if not rows:

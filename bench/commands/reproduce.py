@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bench.reproduction import Reproduction
+    from bench.reproduction.report import Reproduction
 
 
 def register(app: typer.Typer) -> None:
@@ -28,14 +28,14 @@ def reproduce(
     save: Annotated[bool, typer.Option(help="Keep the report for the leaderboard.")] = True,
 ) -> None:
     """Rerun what needs no GPU and print published | ours | difference | why."""
-    from bench import reproduction
     from bench.datasets.registry import find_dataset
+    from bench.reproduction import report
 
     find_dataset(dataset)
-    found = reproduction.reproduce(dataset, data_dir)
+    found = report.reproduce(dataset, data_dir)
     typer.echo(as_text(found))
     if save:
-        typer.echo(f"saved: {reproduction.save(found, results)}")
+        typer.echo(f"saved: {report.save(found, results)}")
 
 
 def as_text(found: Reproduction, width: int = 100) -> str:

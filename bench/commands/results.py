@@ -11,7 +11,7 @@ import typer
 from bench.errors import RecordError
 
 if TYPE_CHECKING:
-    from bench.store import StoredRecord
+    from bench.records.store import StoredRecord
 
 ResultsOption = Annotated[
     Path, typer.Option("--results", envvar="GENREC_BENCH_RESULTS", help="Folder of the records.")
@@ -34,8 +34,8 @@ def list_records(results: ResultsOption = DEFAULT_RESULTS) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.store import load_records
-    from bench.terminal import format_estimate
+    from bench.records.store import load_records
+    from bench.run.terminal import format_estimate
 
     loaded = load_records(_existing(results))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -65,7 +65,7 @@ def show(
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Print one record as JSON."""
-    from bench.store import find_record
+    from bench.records.store import find_record
 
     typer.echo(find_record(_existing(results), record).record.model_dump_json(indent=1))
 
@@ -77,9 +77,9 @@ def table(
     readme: Annotated[Path, typer.Option(help="The README to update.")] = Path("README.md"),
 ) -> None:
     """Print the results table as Markdown, made from the newest valid records."""
-    from bench.results_table import markdown_table
-    from bench.results_table import update_readme as update
-    from bench.store import load_records
+    from bench.comparison.readme_tables import markdown_table
+    from bench.comparison.readme_tables import update_readme as update
+    from bench.records.store import load_records
 
     if update_readme:
         changed = update(readme, _existing(results))

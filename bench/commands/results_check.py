@@ -28,7 +28,7 @@ def check(
     ] = False,
 ) -> None:
     """Check layout, schema and hashes, re-score every record, and compare with an earlier commit."""
-    from bench.results_check import check_results
+    from bench.records.check import check_results
 
     if not results.is_dir():
         raise RecordError(f"there is no results folder '{results}'; give one with --results")
@@ -52,8 +52,8 @@ def invalidate(
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Withdraw a record: it stays in the folder, marked with reason and date."""
-    from bench.store import find_record
-    from bench.store import invalidate as mark
+    from bench.records.store import find_record
+    from bench.records.store import invalidate as mark
 
     path = mark(find_record(results, record), reason)
     typer.echo(f"marked as invalid: {path}")

@@ -11,7 +11,7 @@ import typer
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.records import Record
+    from bench.record import Record
     from bench.submission import ModelCard
 
 
@@ -57,9 +57,9 @@ def submit(
     data_dir: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
 ) -> None:
     """Check a file made elsewhere, score it, and write a record that the board shows."""
-    from bench import store
     from bench.commands.submit_outcomes import score_outcomes
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
+    from bench.records import store
     from bench.submission import Entry, ModelCard, build_record, known_lists, read_card, read_submission
 
     declared = {
@@ -133,7 +133,7 @@ def _with_cost(card: ModelCard, declared: dict[str, float | None]) -> ModelCard:
 
 
 def _summary(record: Record) -> str:
-    from bench.records import VIEWS
+    from bench.record import VIEWS
 
     assert record.metrics is not None
     lines = []

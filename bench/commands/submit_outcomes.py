@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.records import Record
+    from bench.record import Record
     from bench.schema import Split
     from bench.submission import Entry
 
@@ -30,8 +30,8 @@ def score_outcomes(
 
     Gives the record, the report as text, and where the record lies.
     """
-    from bench import store
     from bench.datasets.split_rules import LEAVE_ONE_OUT
+    from bench.records import store
     from bench.submission.outcomes import build_outcomes_record, known_ranks, read_outcomes_file
 
     if k is None:

@@ -51,13 +51,13 @@ def tune(
     """
     from datetime import UTC, datetime
 
-    from bench.environment import describe_environment
+    from bench.cost.environment import describe_environment
+    from bench.datasets.splits import load_split
     from bench.errors import ConfigError
-    from bench.metrics import parse_metric
+    from bench.metrics.ranking import parse_metric
+    from bench.models import find_model, model_from_file, tuned_folder
     from bench.progress import listening
-    from bench.registry import find_model, model_from_file, tuned_folder
-    from bench.splits import load_split
-    from bench.terminal import LiveLine
+    from bench.run.terminal import LiveLine
     from bench.tuning import study
     from bench.tuning.ledger import Ledger, ledger_path, read_ledger, write_ledger
     from bench.tuning.validation import validation_share, with_validation

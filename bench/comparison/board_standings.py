@@ -1,7 +1,7 @@
 """Where each model of a whole board stands, by one cheap test of all pairs at once.
 
-`bench.comparison` draws its p-values, and no drawn p-value is under 1 / (resamples + 1): on a board of
-60 models (1,770 pairs) Holm's correction would then call nothing significant. The paired z-test has
+`bench.comparison.paired` draws its p-values, and no drawn p-value is under 1 / (resamples + 1): on a
+board of 60 models (1,770 pairs) Holm's correction would then call nothing significant. The paired z-test has
 no such floor, needs one matrix product for all pairs, and with the thousands of users of a board
 agrees with the randomisation test (Smucker, Allan & Carterette 2007).
 """
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.comparison import Contender, check_comparable
-from bench.metrics import parse_metric
-from bench.records import View
+from bench.comparison.paired import Contender, check_comparable
+from bench.metrics.ranking import parse_metric
+from bench.record import View
 from bench.schema import BoolArray, FloatArray
-from bench.statistics import ALPHA, Standing, holm, standings
+from bench.statistics.paired_tests import ALPHA, Standing, holm, standings
 
 
 def board_standings(

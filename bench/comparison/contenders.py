@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.comparison import Contender
+from bench.comparison.paired import Contender
 from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import FILE
 from bench.errors import ConfigError, RecordError, unknown_name
-from bench.store import StoredRecord, find_record, load_record, load_records
-from bench.target_ranks import read_ranks
+from bench.records.store import StoredRecord, find_record, load_record, load_records
+from bench.records.target_ranks import read_ranks
 
 
 def load_contender(stored: Sequence[StoredRecord], label: str | None = None) -> Contender:

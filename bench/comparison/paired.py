@@ -12,13 +12,14 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.bootstrap import CONFIDENCE, Interval
 from bench.errors import ConfigError, RecordError, unknown_name
-from bench.metrics import parse_metric, user_outcomes
-from bench.records import VIEWS, DatasetInfo, Record, View
+from bench.metrics.ranking import parse_metric, user_outcomes
+from bench.metrics.slices import UserGroup
+from bench.record import VIEWS, DatasetInfo, Record, View
+from bench.records.target_ranks import Ranks, published_note
 from bench.schema import NO_ITEM, FloatArray, Int64Array, Rankings
-from bench.slices import UserGroup
-from bench.statistics import (
+from bench.statistics.bootstrap import CONFIDENCE, Interval
+from bench.statistics.paired_tests import (
     ALPHA,
     RESAMPLES,
     PairedDifference,
@@ -27,7 +28,6 @@ from bench.statistics import (
     paired_differences,
     standings,
 )
-from bench.target_ranks import Ranks, published_note
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.bootstrap import Interval
-from bench.comparison import Comparison, Pair
+from bench.comparison.paired import Comparison, Pair
+from bench.statistics.bootstrap import Interval
 
 _VIEW = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 _METRIC = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.comparison import compare_metrics
-from bench.contenders import load_contender
+from bench.comparison.contenders import load_contender
+from bench.comparison.paired import compare_metrics
 from bench.errors import BenchError
-from bench.records import Record, View
-from bench.statistics import ALPHA, PairedDifference
-from bench.store import StoredRecord
+from bench.record import Record, View
+from bench.records.store import StoredRecord
+from bench.statistics.paired_tests import ALPHA, PairedDifference
 
 METRICS = ("recall@5", "ndcg@5")
 VIEW: View = "seen_removed"

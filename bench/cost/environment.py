@@ -8,8 +8,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.gpu import open_gpus
-from bench.records import Environment
+from bench.cost.gpu import open_gpus
+from bench.record import Environment
 
 PACKAGES = (
     "genrec-bench", "numpy", "scipy", "pyarrow", "bm25s", "pydantic", "torch", "transformers", "tokenizers",
@@ -23,7 +23,7 @@ CODE = ("bench", "genrec", "baselines", "pyproject.toml")
 
 def describe_environment() -> Environment:
     """Read the environment of this process."""
-    commit, dirty = commit_of_checkout(Path(__file__).resolve().parent.parent)
+    commit, dirty = commit_of_checkout(Path(__file__).resolve().parents[2])
     gpus = open_gpus()
     return Environment(
         commit=commit,
@@ -40,7 +40,7 @@ def describe_environment() -> Environment:
 
 def commit_of_checkout(root: Path) -> tuple[str, bool | None]:
     """Give (commit, whether the code has uncommitted changes), or ('unknown', None) outside a checkout."""
-    if _git(root, "ls-files", "--error-unmatch", "bench/environment.py") is None:
+    if _git(root, "ls-files", "--error-unmatch", "bench/cost/environment.py") is None:
         return "unknown", None
     commit = _git(root, "rev-parse", "HEAD")
     status = _git(root, "status", "--porcelain", "--", *CODE)

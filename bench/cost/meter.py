@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from bench.gpu import Gpus, open_gpus
-from bench.records import Latency, MemorySample, PeakVram
+from bench.cost.gpu import Gpus, open_gpus
+from bench.record import Latency, MemorySample, PeakVram
 
 SAMPLE_SECONDS = 1.0
 

@@ -1,6 +1,6 @@
 """A split as files for other programs: parquet tables, or a Hugging Face `DatasetDict`.
 
-The texts come from whoever writes prompts (see `PromptWriter`); this module only lays out columns:
+The texts are those of `bench.datasets.prompts`; this module lays out columns:
 train has `reviewer_id, text`; validation and test have `reviewer_id, ptext, text, seen_asins, asin,
 asin_text`, where `ptext` is the prompt, `text` the prompt with the target's line.
 """
@@ -13,45 +13,27 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from bench.datasets.prompts import example_texts, prompts, training_texts
 from bench.errors import DataError, Unavailable
+from bench.retrieval.item_text import item_texts
 from bench.schema import Catalogue, Examples, Histories, Split
 
 
-class PromptWriter(Protocol):
-    """Turns items and histories into text; `genrec.serialize` is one."""
-
-    def item_texts(self, catalogue: Catalogue) -> list[str]:
-        """Give each item's line, in catalogue order."""
-        ...
-
-    def prompts(self, histories: Histories, texts: Sequence[str]) -> list[str]:
-        """Give one prompt a history."""
-        ...
-
-    def example_texts(self, examples: Examples, texts: Sequence[str]) -> list[str]:
-        """Give one text an example: its prompt and its target's line."""
-        ...
-
-    def training_texts(self, sequences: Histories, texts: Sequence[str]) -> list[str]:
-        """Give one text a sequence, whose last item is the target."""
-        ...
-
-
-def export_parquet(split: Split, writer: PromptWriter, folder: Path) -> None:
+def export_parquet(split: Split, folder: Path) -> None:
     """Write train, validation, test and catalogue as parquet, and what they are as `dataset.json`."""
-    texts = writer.item_texts(split.catalogue)
+    texts = item_texts(split.catalogue)
     with _new_folder(folder) as target:
-        for name, table in _tables(split, writer, texts).items():
+        for name, table in _tables(split, texts).items():
             _write(table, target / f"{name}.parquet")
         _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
         _write_facts(split, target)
 
 
-def export_dataset_dict(split: Split, writer: PromptWriter, folder: Path) -> None:
+def export_dataset_dict(split: Split, folder: Path) -> None:
     """Write a `DatasetDict` (train, validation, test) by its `save_to_disk`; needs `datasets`."""
     try:
         from datasets import Dataset, DatasetDict
@@ -59,13 +41,13 @@ def export_dataset_dict(split: Split, writer: PromptWriter, folder: Path) -> Non
         raise Unavailable(
             "writing a DatasetDict needs the package datasets: pip install 'genrec-bench[export]'"
         ) from None
-    texts = writer.item_texts(split.catalogue)
-    tables = _tables(split, writer, texts)
+    texts = item_texts(split.catalogue)
+    tables = _tables(split, texts)
     with _new_folder(folder) as target:
         DatasetDict({name: Dataset(table) for name, table in tables.items()}).save_to_disk(str(target))
 
 
-def export_for_submission(split: Split, writer: PromptWriter, folder: Path) -> None:
+def export_for_submission(split: Split, folder: Path) -> None:
     """Write what a model may see, and no test target.
 
     `histories` (user_id, item_ids oldest first, prompt) is what to answer, one list a user; `train`
@@ -73,12 +55,12 @@ def export_for_submission(split: Split, writer: PromptWriter, folder: Path) -> N
     """
     import pyarrow as pa
 
-    texts = writer.item_texts(split.catalogue)
+    texts = item_texts(split.catalogue)
     histories, validation = split.test.histories, split.validation
     answer = {
         "user_id": split.user_ids,
         "item_ids": _id_lists(histories, split.catalogue),
-        "prompt": writer.prompts(histories, texts),
+        "prompt": prompts(histories, texts),
     }
     learn = {
         "user_id": _ids(_all_users(split), split.train.users),
@@ -96,28 +78,28 @@ def export_for_submission(split: Split, writer: PromptWriter, folder: Path) -> N
         _write_facts(split, target)
 
 
-def _tables(split: Split, writer: PromptWriter, texts: Sequence[str]) -> dict[str, Any]:
+def _tables(split: Split, texts: Sequence[str]) -> dict[str, Any]:
     import pyarrow as pa
 
     train = {
         "reviewer_id": _ids(_all_users(split), split.train.users),
-        "text": writer.training_texts(split.train, texts),
+        "text": training_texts(split.train, texts),
     }
     return {
         "train": pa.table(train),
-        "validation": _example_table(split, split.validation, writer, texts),
-        "test": _example_table(split, split.test, writer, texts),
+        "validation": _example_table(split, split.validation, texts),
+        "test": _example_table(split, split.test, texts),
     }
 
 
-def _example_table(split: Split, examples: Examples, writer: PromptWriter, texts: Sequence[str]) -> Any:
+def _example_table(split: Split, examples: Examples, texts: Sequence[str]) -> Any:
     import pyarrow as pa
 
     return pa.table(
         {
             "reviewer_id": _ids(_all_users(split), examples.histories.users),
-            "ptext": writer.prompts(examples.histories, texts),
-            "text": writer.example_texts(examples, texts),
+            "ptext": prompts(examples.histories, texts),
+            "text": example_texts(examples, texts),
             "seen_asins": _id_lists(examples.histories, split.catalogue),
             "asin": _ids(split.catalogue.item_ids, examples.targets),
             "asin_text": _ids(texts, examples.targets),

@@ -1,59 +1,28 @@
-"""Purchase histories and items as text: what the language model reads and writes.
+"""Purchase histories as prompts: what a language model reads, and learns from.
 
-An item is one line. In the format `title` it reads
-
-    Title: Brightening Gel 1oz.
-
-and in the format `title+category+brand+price`, where a field that is not known is left out,
-
-    Title: Brightening Gel 1oz. | Category: Beauty > Hair Care | Brand: Xtreme Brite | Price: $9.99
-
-A prompt is an instruction, the purchase history with one such line an item (oldest first), and the
-heading under which the model writes the next item; a training text is a prompt with that item's line.
-An item without a title is "Unknown"; HTML entities stay as the data has them. This module knows nothing
-of tokenizers or models.
+A prompt is an instruction, the purchase history with one line an item (oldest first; see
+`bench.retrieval.item_text`), and the heading under which the model writes the next item; a training
+text is a prompt with that item's line. This module knows nothing of tokenizers or models.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import unknown_name
-from bench.schema import Catalogue, Examples, Histories
-
-if TYPE_CHECKING:
-    from genrec.config import ItemFormat
-
-_LAYOUTS = {
-    "title": "Title: <item title>",
-    "title+category+brand+price": (
-        "Title: <item title> | Category: <category path> | Brand: <brand> | Price: <price> "
-        "(a field that is not known is left out)"
-    ),
-}
-
-
-def item_texts(catalogue: Catalogue, item_format: ItemFormat = "title") -> list[str]:
-    """Give each item's line, in catalogue order; white space inside a field becomes single spaces."""
-    _check(item_format)
-    if item_format == "title":
-        return [_title_field(title) for title in catalogue.titles]
-    columns = zip(catalogue.titles, catalogue.categories, catalogue.brands, catalogue.prices, strict=True)
-    return [_full_line(*fields) for fields in columns]
+from bench.retrieval.item_text import LAYOUTS, ItemFormat, check_format
+from bench.schema import Examples, Histories
 
 
 def instruction(item_format: ItemFormat = "title") -> str:
     """Give the three lines that tell the model what it reads and what to write."""
-    _check(item_format)
+    check_format(item_format)
     return (
         "Below is a customer's purchase history on Amazon, listed in chronological order "
         "(earliest to latest).\n"
-        f"Each item is represented by the following format: {_LAYOUTS[item_format]}\n"
+        f"Each item is represented by the following format: {LAYOUTS[item_format]}\n"
         "Based on this history, predict only one item the customer is most likely to purchase next "
         "in the same format."
     )
@@ -101,27 +70,3 @@ def _joined(histories: Histories, texts: Sequence[str]) -> Iterator[str]:
     lines = [texts[item] for item in histories.items.tolist()]
     bounds = histories.indptr.tolist()
     return ("\n".join(lines[start:end]) for start, end in pairwise(bounds))
-
-
-def _full_line(title: str, category: tuple[str, ...], brand: str | None, price: float | None) -> str:
-    fields = [_title_field(title)]
-    if category:
-        fields.append(f"Category: {' > '.join(map(_one_line, category))}")
-    if brand:
-        fields.append(f"Brand: {_one_line(brand)}")
-    if price is not None and math.isfinite(price):
-        fields.append(f"Price: ${price:.2f}")
-    return " | ".join(fields)
-
-
-def _title_field(title: str) -> str:
-    return f"Title: {_one_line(title) or 'Unknown'}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _check(item_format: str) -> None:
-    if item_format not in _LAYOUTS:
-        raise unknown_name("item format", item_format, _LAYOUTS)

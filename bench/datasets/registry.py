@@ -140,7 +140,7 @@ def load(name: str, data_dir: Path | None = None) -> Interactions:
         from bench.datasets.sample import make_sample
 
         return make_sample()
-    from bench.datasets.amazon import read_amazon
+    from bench.datasets.amazon.files import read_amazon
 
     return read_amazon(*raw_files(entry, data_dir))
 

@@ -27,9 +27,6 @@ VALIDATION_SHARE = 0.05
 VALIDATION_SEED = 42
 ALLOWED = "loo, loo2, time:<date or quantile> (time:2014-01-31, time:0.9), time-loo, time-loo:<same>"
 
-SPLIT_PATTERN = r"^[a-z0-9](?:[a-z0-9.:_-]{0,62}[a-z0-9])?$"
-"""What the name of a split looks like in a record."""
-
 _CUT = re.compile(r"(time|time-loo):(\d{4}-\d{2}-\d{2}|0?\.\d{1,6})")
 
 

@@ -13,8 +13,6 @@ from bench.schema import BoolArray, Interactions
 
 FILE = "file"
 SECONDS_PER_DAY = 86_400
-TIES_PATTERN = r"^(file|shuffled:\d{1,10}|shuffled-day:\d{1,10})$"
-"""What a tie rule looks like, in a record too."""
 
 _SHUFFLED = re.compile(r"shuffled(-day)?:(\d{1,10})")
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import diversity
-from bench.bootstrap import CONFIDENCE, RESAMPLES, Interval, binned_interval, grouped_intervals
 from bench.errors import ConfigError, RankingError, unknown_name
-from bench.records import VIEWS, Estimate, Metrics, Slice, View
+from bench.metrics import diversity
+from bench.metrics.slices import UserGroup, training_popularity, user_groups
+from bench.record import VIEWS, Estimate, Metrics, Slice, View
 from bench.schema import NO_ITEM, Examples, FloatArray, Histories, Int32Array, Rankings, Split
-from bench.slices import UserGroup, training_popularity, user_groups
+from bench.statistics.bootstrap import CONFIDENCE, RESAMPLES, Interval, binned_interval, grouped_intervals
 
 CUTOFFS = (1, 5, 10, 20)
 SLICE_CUTOFFS = (5, 10)
@@ -172,7 +172,7 @@ def evaluate(
 
     Beside the quality metrics at each of CUTOFFS: full_lists@k (share of users whose list has at
     least k items), catalogue_coverage@k, popularity_bias@k, diversity@k and coverage@k (formulas in
-    `bench.diversity`). A value that is defined for no user is null.
+    `bench.metrics.diversity`). A value that is defined for no user is null.
     """
     rankings = check_rankings(rankings, len(split.catalogue), len(split.test))
     scorer = _Scorer(seed=seed, confidence=confidence, resamples=resamples)

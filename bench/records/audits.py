@@ -12,11 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics import ranks_in_view
-from bench.records import Audit, View
-from bench.reported import load_reported
+from bench.metrics.ranking import ranks_in_view
+from bench.record import Audit, View
+from bench.records.target_ranks import Ranks
+from bench.reported.rows import load_reported
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings, Split
-from bench.target_ranks import Ranks
 
 TOP = 10
 PERMUTATIONS = 20

@@ -11,10 +11,10 @@ from textwrap import wrap
 from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import FILE
 from bench.errors import unknown_name
-from bench.records import VIEWS, Estimate
-from bench.registry import available_models
-from bench.reported import ReportedRow, find_reported
-from bench.store import StoredRecord, load_records
+from bench.models import available_models
+from bench.record import VIEWS, Estimate
+from bench.records.store import StoredRecord, load_records
+from bench.reported.rows import ReportedRow, find_reported
 
 VIEW_NAMES = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 

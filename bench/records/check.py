@@ -10,23 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.datasets.splits import load_split
 from bench.errors import BenchError, DataError, RecordError
-from bench.list_files import read_lists, read_texts
-from bench.metrics import evaluate, evaluate_ranks
-from bench.records import NAME_PATTERN, VIEWS, Estimate, Metrics
-from bench.reproduction import FILE_NAME as REPRODUCTION
-from bench.reproduction import load as load_reproduction
-from bench.results_history import changes_since
-from bench.schema import Split
-from bench.splits import load_split
-from bench.store import (
-    VERSION_FOLDER,
+from bench.metrics.ranking import evaluate, evaluate_ranks
+from bench.record import NAME_PATTERN, VERSION_FOLDER, VIEWS, Estimate, Metrics
+from bench.records.columns import read_lists, read_texts
+from bench.records.history import changes_since
+from bench.records.store import (
     Problem,
     StoredRecord,
     file_sha256,
     load_record,
 )
-from bench.target_ranks import ranks_table, read_outcomes, read_ranks
+from bench.records.target_ranks import ranks_table, read_outcomes, read_ranks
+from bench.reproduction.report import FILE_NAME as REPRODUCTION
+from bench.reproduction.report import load as load_reproduction
+from bench.schema import Split
 
 MAX_FILE_BYTES = 25 * 2**20
 """Of one file of a public record; lists of 22,363 users take 4 MB."""

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.arrow import list_array, number_array, pick_strings, read_parquet, string_array
 from bench.errors import RecordError
+from bench.files.arrow import list_array, number_array, pick_strings, read_parquet, string_array
 from bench.schema import NO_ITEM, Generations, Rankings, Split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.store import StoredRecord
+    from bench.records.store import StoredRecord
 
 _ENCODED = ("item_ids.list.element", "item_ids.list.item")
 """The items' column, as Arrow names it now and as it did before."""

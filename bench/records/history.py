@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError, RecordError
-from bench.reproduction import FILE_NAME as REPRODUCTION
-from bench.store import Problem
+from bench.records.store import Problem
+from bench.reproduction.report import FILE_NAME as REPRODUCTION
 
 TIMEOUT_SECONDS = 120
 _WHAT = {"M": "was edited", "D": "was removed", "T": "was turned into another kind of file"}

@@ -1,6 +1,6 @@
 """Records on disk: written once, atomically, never overwritten; read with every problem named.
 
-Layout (see `bench.records`): `<results>/v1/<dataset>/<model>/<stem>.json`, where the stem is
+Layout (see `bench.record`): `<results>/v1/<dataset>/<model>/<stem>.json`, where the stem is
 `<UTC>-<commit>`. The ranked lists are linked into place first and the JSON last, so a record that
 can be seen is whole; a killed run leaves at most files that no reader looks at.
 """
@@ -22,14 +22,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.arrow import write_parquet
 from bench.errors import RecordError
-from bench.list_files import lists_table, texts_table
-from bench.records import SCHEMA_VERSION, Record
+from bench.files.arrow import write_parquet
+from bench.record import SCHEMA_VERSION, VERSION_FOLDER, Record
+from bench.records.columns import lists_table, texts_table
+from bench.records.target_ranks import outcomes_table, ranks_table
 from bench.schema import Generations, Int32Array, Rankings, Split
-from bench.target_ranks import outcomes_table, ranks_table
 
-VERSION_FOLDER = f"v{SCHEMA_VERSION}"
 MAX_RECORD_BYTES = 8 * 2**20
 
 
@@ -62,7 +61,7 @@ class StoredRecord:
 
     @property
     def ranks_path(self) -> Path:
-        """Where each user's target stands in the lists (see `bench.target_ranks`)."""
+        """Where each user's target stands in the lists (see `bench.records.target_ranks`)."""
         return self.path.with_suffix(".ranks.parquet")
 
     @property

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.arrow import number_array, read_parquet, string_array
 from bench.errors import RecordError
-from bench.metrics import CUTOFFS, mean_quality, ranks_in_view
-from bench.records import VIEWS, Record, View
+from bench.files.arrow import number_array, read_parquet, string_array
+from bench.metrics.ranking import CUTOFFS, mean_quality, ranks_in_view
+from bench.record import VIEWS, Record, View
 from bench.schema import Int32Array, Rankings, Split
 
 if TYPE_CHECKING:
-    from bench.store import StoredRecord
+    from bench.records.store import StoredRecord
 
 Ranks = Mapping[View, Int32Array]
 """The place of each user's target in both views, 0 where it is absent."""

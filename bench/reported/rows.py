@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import ConfigError, unknown_name
-from bench.records import NAME_PATTERN, Kind
+from bench.record import NAME_PATTERN, Kind
 
 METRIC_PATTERN = r"^(recall|ndcg|mrr)@[1-9][0-9]{0,2}$"
 FIRST_SOURCES = ("gpt4rec", "nanogenrec", "gloss")
@@ -126,7 +126,7 @@ def _all_rows() -> tuple[ReportedRow, ...]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
-    text = (files("bench") / "reported.yaml").read_text(encoding="utf-8")
+    text = (files("bench.reported") / "reported.yaml").read_text(encoding="utf-8")
     return parse_reported(yaml.load(text, Loader=loader))
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from string import ascii_uppercase
 from textwrap import wrap
 
-from bench.reported import Protocol, ReportedRow
+from bench.reported.rows import Protocol, ReportedRow
 
 COLUMNS = ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10")
 _SHORT = {"recall": "R", "ndcg": "N", "mrr": "MRR"}

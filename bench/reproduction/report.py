@@ -15,20 +15,19 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.cost.environment import describe_environment
 from bench.datasets import DATASETS
-from bench.datasets.amazon import read_amazon
+from bench.datasets.amazon.files import read_amazon
 from bench.datasets.registry import raw_files
-from bench.environment import describe_environment
+from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import RecordError
-from bench.metrics import mean_quality, ranks_in_view
+from bench.metrics.ranking import mean_quality, ranks_in_view
+from bench.models import create, find_model
 from bench.progress import report
-from bench.records import View
-from bench.registry import create, find_model
+from bench.record import DEPTH, VERSION_FOLDER, View
+from bench.reproduction.score_ties import tie_orders
 from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
-from bench.score_ties import tie_orders
-from bench.splits import leave_one_out, load_split
 
-DEPTH = 50
 AT_FIVE = ("recall@5", "ndcg@5", "mrr@5")
 AT_TEN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10")
 SHUFFLED = "shuffled:0"
@@ -264,8 +263,6 @@ def _whole_sequences(split: Split) -> Histories:
 
 def save(found: Reproduction, results_dir: Path) -> Path:
     """Write the report where the board looks for it, replacing an older one whole."""
-    from bench.store import VERSION_FOLDER
-
     path = results_dir / VERSION_FOLDER / found.dataset / FILE_NAME
     temporary = path.with_name(f".tmp-{FILE_NAME}")
     try:
@@ -279,8 +276,6 @@ def save(found: Reproduction, results_dir: Path) -> Path:
 
 def load(dataset: str, results_dir: Path) -> Reproduction | None:
     """Read a saved report; None if there is none, RecordError if it is damaged."""
-    from bench.store import VERSION_FOLDER
-
     path = results_dir / VERSION_FOLDER / dataset / FILE_NAME
     try:
         return Reproduction.model_validate(json.loads(path.read_bytes()))

@@ -6,18 +6,14 @@ against the target; here all four orders are counted from the scores themselves.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 
-from bench.errors import Unavailable
-from bench.metrics import mean_quality
+from bench.metrics.ranking import mean_quality
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.item_text import item_texts
 from bench.schema import Int32Array, Split
-
-INDEX = "genrec.bm25:BM25Index"
-ITEM_TEXTS = "genrec.serialize:item_texts"
-"""Named as strings, because the harness imports no model code."""
 
 CUTOFF = 20
 NEAR = 200
@@ -55,8 +51,8 @@ def _places(split: Split) -> tuple[Int32Array, Int32Array, Int32Array]:
 
     (-1, 1, -1) where the target is not among the items that could stand in the first CUTOFF.
     """
-    texts = _resolve(ITEM_TEXTS)(split.catalogue)
-    index = _resolve(INDEX).build(texts)
+    texts = item_texts(split.catalogue)
+    index = BM25Index.build(texts)
     histories, targets = split.test.histories, split.test.targets
     last = histories.items[histories.indptr[1:] - 1]
     queries, owner = np.unique(last, return_inverse=True)
@@ -84,11 +80,3 @@ def _count(items: Int32Array, scores: Any, targets: Int32Array) -> tuple[Int32Ar
     better = np.where(found, (scores > own).sum(axis=1), -1).astype(np.int32)
     equal = np.where(found, ((scores == own) & (items >= 0)).sum(axis=1), 1).astype(np.int32)
     return better, equal, np.where(found, place, -1).astype(np.int32)
-
-
-def _resolve(target: str) -> Any:
-    module, _, name = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise Unavailable(f"the reproduction report needs the package genrec: {error}") from error

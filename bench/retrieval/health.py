@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.list_rules import Retrieved
 from bench.schema import NO_ITEM, Int32Array, Int64Array
-from genrec.generate import GeneratedTexts
-from genrec.retrieve import Retrieved
 
 
 def generation_health(

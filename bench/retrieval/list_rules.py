@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array, Rankings
-from genrec.bm25 import BM25Index
-from genrec.config import RetrieveSettings
-from genrec.generate import GeneratedTexts
 
 _CELLS = 1 << 21
 """Candidates held at a time."""

@@ -1,1 +1,1 @@
-"""Running models: each by itself, measured, and unable to touch what the others are scored on."""
+"""One run: the models there are, the sequence of a run, the pytest session around it."""

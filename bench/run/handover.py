@@ -17,8 +17,8 @@ import numpy as np
 
 from bench import errors
 from bench.errors import BenchError, ModelError
-from bench.records import Cost
-from bench.registry import ModelEntry
+from bench.models import ModelEntry
+from bench.record import Cost
 from bench.schema import Generations, Histories, Rankings, TrainingData
 
 JOB, INPUTS, ANSWER, ARRAYS, FAILURE = (

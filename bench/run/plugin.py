@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from bench.session import BenchSession
+    from bench.run.session import BenchSession
 
-BENCH_FOLDER = Path(__file__).resolve().parent
+CASES = Path(__file__).resolve().parents[1] / "cases"
 SESSION_KEY: pytest.StashKey[BenchSession] = pytest.StashKey()
 
 
@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("genrec_benchmark"):
         return
     from bench.errors import BenchError
-    from bench.session import open_session
+    from bench.run.session import open_session
 
     # one table of our own says more than timings of single rounds; --benchmark-verbose brings it back
     if not config.getoption("benchmark_verbose", False):
@@ -101,7 +101,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip the cases of `bench/` without --benchmark; leave speed cases out unless they are named."""
-    ours = [item for item in items if item.path.parent == BENCH_FOLDER]
+    ours = [item for item in items if item.path.parent == CASES]
     if not config.getoption("genrec_benchmark"):
         reason = "a benchmark case: run it with `pytest bench --benchmark`"
         for item in ours:

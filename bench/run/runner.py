@@ -9,20 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import store
-from bench.audits import audit
-from bench.environment import describe_environment
+from bench.cost.environment import describe_environment
 from bench.errors import RecordError
-from bench.metrics import evaluate
+from bench.metrics.ranking import evaluate
+from bench.models import ModelEntry
 from bench.progress import report
-from bench.records import DatasetInfo, ModelInfo, Record
-from bench.registry import ModelEntry
+from bench.record import DEPTH, VERSION_FOLDER, ModelInfo, Record, dataset_info
+from bench.records import store
+from bench.records.audits import audit
 from bench.run.handover import Inputs, Job
 from bench.run.process import ModelProcess
 from bench.schema import Split
 from bench.tuning.ledger import Ledger
-
-DEPTH = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,24 +108,9 @@ def _with_test_scorings(ledger: Ledger | None, split: Split, results_dir: Path) 
     if ledger is None:
         return None
     earlier = 0
-    for path in (results_dir / store.VERSION_FOLDER / split.dataset / ledger.model).glob("*Z-*.json"):
+    for path in (results_dir / VERSION_FOLDER / split.dataset / ledger.model).glob("*Z-*.json"):
         try:
             earlier += store.load_record(path).record.dataset.fingerprint == split.fingerprint
         except RecordError:  # a note of invalidation, or a damaged file, which `results check` reports
             continue
     return ledger.model_copy(update={"scored_on_test": earlier + 1})
-
-
-def dataset_info(split: Split) -> DatasetInfo:
-    """Describe the split as a record does."""
-    return DatasetInfo(
-        name=split.dataset,
-        fingerprint=split.fingerprint,
-        ties=split.ties,
-        split=split.name,
-        users=len(split.test),
-        items=len(split.catalogue),
-        interactions=split.interactions,
-        unseen_users=None if split.cut is None else split.unseen_users,
-        unseen_targets=None if split.cut is None else split.unseen_targets,
-    )

@@ -15,14 +15,14 @@ import yaml
 from bench.datasets import DATASETS
 from bench.datasets.registry import raw_files
 from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.splits import load_split
 from bench.datasets.tie_rules import parse_ties
 from bench.errors import ConfigError, unknown_name
+from bench.models import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.progress import listening
-from bench.registry import ModelEntry, available_models, find_model, model_from_file, tuned_folder
-from bench.runner import Outcome, Request, run
+from bench.run.runner import Outcome, Request, run
+from bench.run.terminal import LiveLine, results_table, speed_table
 from bench.schema import Split
-from bench.splits import load_split
-from bench.terminal import LiveLine, results_table, speed_table
 from bench.tuning.ledger import Ledger, ledger_path, read_ledger
 from bench.tuning.study import takes_constants
 

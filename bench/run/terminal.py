@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from bench.records import VIEWS, Estimate, Record
-from bench.reported import load_reported
+from bench.record import VIEWS, Estimate, Record
+from bench.reported.rows import load_reported
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.runner import Outcome
+    from bench.run.runner import Outcome
 
 WIDTH = 112
 _SHORT_VIEW = {"seen_kept": "kept", "seen_removed": "removed"}

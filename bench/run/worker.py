@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from bench.cost.meter import Meter, measure_latency, thinned_timeline
 from bench.errors import BenchError, ModelError, RankingError
-from bench.measure import Meter, measure_latency, thinned_timeline
-from bench.metrics import check_rankings
+from bench.metrics.ranking import check_rankings
+from bench.models import create
 from bench.progress import listening, report
-from bench.records import Cost, Latency
-from bench.registry import create
+from bench.record import Cost, Latency
 from bench.run.guard import untouched
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Caching, Demanding, Generations, Histories, Rankings, Recommender, SelfReporting

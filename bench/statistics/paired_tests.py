@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.bootstrap import CONFIDENCE, Interval, grouped_means, percentile_bounds
 from bench.schema import BoolArray, FloatArray
+from bench.statistics.bootstrap import CONFIDENCE, Interval, grouped_means, percentile_bounds
 
 RESAMPLES = 10_000
 ALPHA = 0.05

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record import DEPTH
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
 from bench.submission.report import MISSING_ALLOWED, Report, shown
 from bench.submission.rows import Fingerprint, Lists, Piece, Rows
 
-DEPTH = 50
 BUFFER_ROWS = 4_000_000
 """Rows held before they are cut down to the best DEPTH a user."""
 

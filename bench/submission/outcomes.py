@@ -16,20 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.audits import audit_outcomes
-from bench.environment import describe_environment
+from bench.cost.environment import describe_environment
 from bench.errors import BenchError, ConfigError
-from bench.metrics import evaluate_ranks
-from bench.records import Record, View
-from bench.runner import dataset_info
+from bench.metrics.ranking import evaluate_ranks
+from bench.record import Record, View, dataset_info
+from bench.records.audits import audit_outcomes
+from bench.records.store import file_sha256, load_records
+from bench.records.target_ranks import Ranks, read_ranks
 from bench.schema import FloatArray, Int32Array, Split
-from bench.store import file_sha256, load_records
 from bench.submission.lists import report_fingerprint, report_users
 from bench.submission.report import Report, SubmissionError, shown
 from bench.submission.rows import RANK_NAMES, USER_NAMES, find_column
 from bench.submission.score import Entry, declared_cost, model_info
 from bench.submission.source import PARQUET, check_regular, first_bytes, read_blocks
-from bench.target_ranks import Ranks, read_ranks
 
 MAX_DEPTH = 50
 _SEEN: dict[str, View] = {"kept": "seen_kept", "removed": "seen_removed"}

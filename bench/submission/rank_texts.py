@@ -1,8 +1,7 @@
-"""Texts that another language model wrote -> ranked lists, by the retrieval of our own models.
+"""Texts that a language model wrote -> ranked lists, by the retrieval that every model shares.
 
-The harness names this module as a string (it imports no model code) when a file of generated texts is
-submitted. A text counts by its first line that is not blank; white space becomes single spaces, and
-"Title: " is put in front where the text does not begin with it, so that a bare title is found too.
+A text counts by its first line that is not blank; white space becomes single spaces, and "Title: " is
+put in front where the text does not begin with it, so that a bare title is found too.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from bench.errors import ConfigError, unknown_name
+from bench.retrieval import bm25
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.health import generation_health
+from bench.retrieval.item_text import item_texts
+from bench.retrieval.list_rules import retrieve
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Catalogue, Generations, Int32Array, Rankings
-from genrec import bm25
-from genrec.config import RetrieveSettings
-from genrec.generate import GeneratedTexts
-from genrec.health import generation_health
-from genrec.retrieve import retrieve
-from genrec.serialize import item_texts
 
 LIST_RULES = ("published", "by_likelihood", "calrec")
 NOT_KNOWN = ("truncated_texts", "tokens_per_user", "tokens_per_second")

@@ -11,19 +11,18 @@ from typing import Any, get_args
 
 import numpy as np
 
-from bench.audits import audit
-from bench.environment import describe_environment
+from bench.cost.environment import describe_environment
 from bench.errors import ConfigError, RecordError, unknown_name
-from bench.list_files import read_lists
-from bench.metrics import evaluate
-from bench.records import NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record
-from bench.registry import MODELS
-from bench.runner import dataset_info
+from bench.metrics.ranking import evaluate
+from bench.models import MODELS
+from bench.record import DEPTH, NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
+from bench.records.audits import audit
+from bench.records.columns import read_lists
+from bench.records.store import file_sha256, load_records
 from bench.schema import Generations, Rankings, Split
-from bench.store import file_sha256, load_records
 from bench.submission.card import DeclaredCost, ModelCard
 from bench.submission.formats import reader_of
-from bench.submission.lists import DEPTH, ListBuilder, report_fingerprint, report_users
+from bench.submission.lists import ListBuilder, report_fingerprint, report_users
 from bench.submission.report import Report, SubmissionError
 from bench.submission.texts import Retrieved, read_texts
 

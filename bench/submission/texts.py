@@ -6,9 +6,8 @@ needed by the list rule calrec only.
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,22 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import Unavailable
-from bench.schema import NO_ITEM, Catalogue, FloatArray, Generations, Int32Array, Int64Array, Rankings, Split
+from bench.schema import NO_ITEM, FloatArray, Generations, Int32Array, Int64Array, Rankings, Split
 from bench.submission.json_lists import JSON_ERRORS, BadEntry
 from bench.submission.lists import report_fingerprint
+from bench.submission.rank_texts import rank_texts
 from bench.submission.report import Report, shown
 from bench.submission.rows import USER_NAMES, find_column
 from bench.submission.source import check_regular, first_bytes, read_blocks
 
 MAX_TEXTS = 100
 MAX_CHARACTERS = 1000
-RETRIEVAL = "genrec.submission_texts:rank_texts"
-"""Finds items for texts; named as a string because the harness imports no model code."""
-
-Retrieval = Callable[
-    [Catalogue, Generations, Int32Array | None, str, int], tuple[Rankings, Generations, Mapping[str, Any]]
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +47,7 @@ class Retrieved:
 
 
 def read_texts(path: Path, split: Split, report: Report, *, list_rule: str, depth: int) -> Retrieved | None:
-    """Read a file of texts and let the generative recommender's retrieval find the items.
+    """Read a file of texts and let retrieval find the items.
 
     Gives None, with the problems in the report, if the file is not sound.
     """
@@ -67,12 +60,7 @@ def read_texts(path: Path, split: Split, report: Report, *, list_rule: str, dept
         report.error("empty", "no texts at all", [path.name])
     if not report.ok:
         return None
-    module, _, name = RETRIEVAL.partition(":")
-    try:
-        retrieval: Retrieval = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise Unavailable(f"retrieval for generated texts needs the package genrec: {error}") from error
-    lists, generations, details = retrieval(
+    lists, generations, details = rank_texts(
         split.catalogue, _generations(lines), _tokens(lines), list_rule, depth
     )
     rankings = np.full((len(split.user_ids), depth), NO_ITEM, dtype=np.int32)

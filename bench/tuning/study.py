@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError, Unavailable
-from bench.metrics import parse_metric, ranks_in_view, user_outcomes
+from bench.metrics.ranking import parse_metric, ranks_in_view, user_outcomes
+from bench.models import ModelEntry, create, load_class
 from bench.progress import report
-from bench.records import View
-from bench.registry import ModelEntry, create, load_class
+from bench.record import View
 from bench.schema import TrainingData
 from bench.tuning.space import OneOf, Range, Space, Tunable, Whole
 

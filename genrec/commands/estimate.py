@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from genrec.config import Preset
-    from genrec.estimate import Forecast, Workload
-    from genrec.gpus import Gpu
-    from genrec.memory import Memory
-    from genrec.shapes import Shape
+    from genrec.forecast.estimate import Forecast, Workload
+    from genrec.forecast.gpus import Gpu
+    from genrec.forecast.memory import Memory
+    from genrec.weights.shapes import Shape
 
 GIB = 2**30
 
@@ -39,11 +39,11 @@ def estimate(
     """Forecast a model's memory, operations and hours, and say which stage will not fit."""
     from rich.console import Console
 
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
     from genrec.config import load_preset
-    from genrec.estimate import forecast
-    from genrec.gpus import find_gpu
-    from genrec.workload import measure_workload
+    from genrec.forecast.estimate import forecast
+    from genrec.forecast.gpus import find_gpu
+    from genrec.forecast.workload import measure_workload
 
     if not 0 < mfu <= 1:
         raise ConfigError(f"--mfu is a share above 0 and up to 1, got {mfu}")
@@ -62,7 +62,7 @@ def find_shape(model: str, preset: Preset) -> Shape:
     """Shape of the model: from scratch, of a checkpoint on this machine, or of a published base."""
     from bench.errors import Unavailable
     from genrec.config import load_preset, preset_names
-    from genrec.shapes import LLAMA_SHAPES, shape_of
+    from genrec.weights.shapes import LLAMA_SHAPES, shape_of
 
     if preset.architecture is not None:
         return shape_of(preset.architecture)
@@ -72,7 +72,7 @@ def find_shape(model: str, preset: Preset) -> Shape:
     if preset.base_model in known:
         return known[preset.base_model]
     try:
-        from genrec.base_model import find_base_model, shape_of_checkpoint
+        from genrec.weights.base_model import find_base_model, shape_of_checkpoint
 
         return shape_of_checkpoint(find_base_model(str(preset.base_model), preset.revision).folder)
     except Unavailable as error:
@@ -105,7 +105,7 @@ def _memory_table(result: Forecast, card: Gpu) -> Table:
 
 
 def _facts(preset: Preset, workload: Workload, result: Forecast, mfu: float) -> list[str]:
-    from genrec.estimate import BANDWIDTH_SHARE, LAUNCH_SECONDS_PER_LAYER
+    from genrec.forecast.estimate import BANDWIDTH_SHARE, LAUNCH_SECONDS_PER_LAYER
 
     padding = 1 - result.epoch_tokens / result.epoch_padded_tokens
     share = result.trainable_parameters / result.parameters

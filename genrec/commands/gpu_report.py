@@ -46,7 +46,7 @@ def gpu_report(
     """Measure on a GPU: cost at true size with random weights, speed against the published loops."""
     chosen = _listed("part", parts, PART_NAMES)
     _check_device(device, shape, chosen)
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.gpu_report.setting import SCALES, Setting
 
@@ -80,7 +80,7 @@ def measure(
     setting: Setting, part: Part, *, minutes: float, afresh: bool
 ) -> Literal["whole", "failed", "unfinished"]:
     """Run one part, print its table and give how it ended."""
-    from bench.terminal import LiveLine
+    from bench.run.terminal import LiveLine
     from genrec.gpu_report.steps import FAILED, TimeIsUp, forget, kept_rows, run_part
 
     if afresh:

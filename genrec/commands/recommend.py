@@ -54,9 +54,9 @@ def recommend(
     """
     from rich.console import Console
 
+    from bench.datasets.splits import load_split
     from bench.progress import listening
-    from bench.splits import load_split
-    from bench.terminal import LiveLine
+    from bench.run.terminal import LiveLine
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.availability import check_available
     from genrec.demonstrate import demonstrate

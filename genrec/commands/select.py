@@ -46,9 +46,9 @@ def select(
     """
     from rich.console import Console
 
+    from bench.datasets.splits import load_split
     from bench.progress import listening
-    from bench.splits import load_split
-    from bench.terminal import LiveLine
+    from bench.run.terminal import LiveLine
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.config import load_preset
     from genrec.selection import parse_candidates, select_strategy

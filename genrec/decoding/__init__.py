@@ -12,5 +12,5 @@ techniques.py what makes it fast, each with a switch
 engine.py     one batch after another, halved when memory runs out
 store.py      generated texts on disk, so that a killed run goes on
 
-Everything here needs torch; `genrec.generate` imports it when it generates.
+Everything here needs torch; `genrec.decoding.generator` imports it when it generates.
 """

@@ -17,7 +17,7 @@ import torch
 
 from bench.schema import Int32Array
 from genrec.decoding.cache import cached, fork, keep, new_cache
-from genrec.decoding.prompts import left_padded
+from genrec.decoding.prompt_tokens import left_padded
 
 COMPACT_BELOW = 0.75
 """Users that are done leave when less than this share is left: leaving costs a copy of the cache."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,35 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.progress import report
-from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
+from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings, settings_digest
-from genrec.decoding.store import MemoryStore, Written, open_store, prompt_digest
+from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.threads import threads_for
+from genrec.weights.threads import threads_for
 
 if TYPE_CHECKING:
     from genrec.decoding.engine import Engine
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class GeneratedTexts:
-    """The texts of each prompt as CSR, best log-likelihood first within a prompt."""
-
-    indptr: Int64Array
-    texts: tuple[str, ...]
-    log_likelihoods: FloatArray
-    """(texts,) the model's own, natural log, summed over the generated tokens with the end token."""
-    tokens: Int32Array
-    """(texts,) generated tokens, the end token included."""
-    truncated: BoolArray
-    """(texts,) whether the text was cut at max_new_tokens."""
-    seconds: float
-    """Time that writing these texts took, earlier runs included."""
-    carried_seconds: float
-    """The part of `seconds` that an earlier run spent: its texts were found in the store."""
-
-    def __len__(self) -> int:
-        return len(self.indptr) - 1
 
 
 class TextGenerator:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.schema import Int64Array
-from genrec.batching import padded_tokens
 from genrec.config import FinetuneSettings, GenerateSettings, Preset
-from genrec.gpus import Gpu
-from genrec.memory import (
+from genrec.forecast.gpus import Gpu
+from genrec.forecast.memory import (
     Memory,
     finetune_memory,
     generate_memory,
@@ -26,7 +25,8 @@ from genrec.memory import (
     user_bytes,
     weight_bytes,
 )
-from genrec.shapes import Shape
+from genrec.training.batching import padded_tokens
+from genrec.weights.shapes import Shape
 
 MFU = 0.3
 """Share of the data-sheet FLOP/s that fine-tuning and the reading of prompts reach.

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from genrec.config import FinetuneSettings, GenerateSettings
-from genrec.loss import LOGITS_PER_CHUNK
-from genrec.shapes import Shape
+from genrec.training.loss import LOGITS_PER_CHUNK
+from genrec.weights.shapes import Shape
 
 NF4_BYTES = 0.5 + (1 + 4 / 256) / 64
 """A 4-bit weight, its 64th of an 8-bit scale, and of that a 256th of an fp32 scale."""

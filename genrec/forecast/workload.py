@@ -11,10 +11,10 @@ import numpy as np
 from bench.errors import BenchError
 from bench.schema import Int64Array, Split
 from genrec.config import Preset
-from genrec.corpus import build_corpus
-from genrec.estimate import Workload
-from genrec.finetune import scratch_tokenizer
+from genrec.forecast.estimate import Workload
 from genrec.prompt_format import item_texts, prompts
+from genrec.training.corpus import build_corpus
+from genrec.training.finetune import scratch_tokenizer
 
 BYTES_PER_TOKEN = 3.8
 """Assumed of LLaMA 3's tokenizer on product titles, where the tokenizer itself is not at hand."""
@@ -47,8 +47,8 @@ def _tokenizer(split: Split, preset: Preset) -> Any:
         return None
     if preset.architecture is not None:
         return scratch_tokenizer(split.training_data, preset)
-    from genrec.base_model import find_base_model
-    from genrec.tokenizer import load_tokenizer
+    from genrec.weights.base_model import find_base_model
+    from genrec.weights.tokenizer import load_tokenizer
 
     try:
         return load_tokenizer(find_base_model(str(preset.base_model), preset.revision).folder)

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.records import Cost
+from bench.record import Cost
 from genrec.artefact import load_model
 from genrec.availability import has_unsloth
-from genrec.backends import Chosen
+from genrec.forecast.workload import measure_workload
 from genrec.gpu_report.bases import real_prompts
 from genrec.gpu_report.finetuning import (
     CannotMeasure,
@@ -26,7 +26,7 @@ from genrec.gpu_report.generation import GenerationSpeed, OurWriter, measure_gen
 from genrec.gpu_report.records import write_cost_record
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Part, Step
-from genrec.workload import measure_workload
+from genrec.training.backends import Chosen
 
 NAME = "cost"
 

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from genrec.availability import has_unsloth
-from genrec.backends import Chosen
 from genrec.gpu_report.cost_rows import ONE_PASS
 from genrec.gpu_report.finetuning import CannotMeasure, measure_finetuning, unsloth_is_missing
 from genrec.gpu_report.records import write_table_record
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Part, Row, Step
+from genrec.training.backends import Chosen
 
 NAME = "finetune-speed"
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cost.meter import Meter
 from bench.errors import BenchError
-from bench.measure import Meter
 from bench.progress import overhearing
-from bench.records import PeakVram
+from bench.record import PeakVram
 from genrec.artefact import training_summary
 from genrec.availability import NO_UNSLOTH
-from genrec.backends import Chosen
 from genrec.config import Preset
 from genrec.decoding.batches import is_out_of_memory
-from genrec.finetune import finetune
 from genrec.gpu_report.bases import base_preset, training_sample
 from genrec.gpu_report.ceilings import measured_ceilings
 from genrec.gpu_report.rates import model_flops_per_token, share
@@ -25,6 +23,8 @@ from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Row
 from genrec.gpu_report.timing import StepClock
 from genrec.recommender import release_device_memory
+from genrec.training.backends import Chosen
+from genrec.training.finetune import finetune
 
 
 class CannotMeasure(Exception):

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure import Meter
+from bench.cost.meter import Meter
 from bench.progress import overhearing
 from genrec.config import GenerateSettings
+from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.generate import TextGenerator
 from genrec.gpu_report.ceilings import measured_ceilings
 from genrec.gpu_report.finetuning import vram_columns
 from genrec.gpu_report.rates import generation_work, share
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.timing import median_seconds
 from genrec.recommender import release_device_memory
-from genrec.shapes import Shape
+from genrec.weights.shapes import Shape
 
 Write = Callable[[Sequence[str], GenerateSettings], list[list[str]]]
 """(prompts, settings) -> the texts of each prompt."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from genrec import artefact
-from genrec.base_model import default_device, load_base_model, shape_of_checkpoint
 from genrec.config import GenerateSettings, Preset
 from genrec.decoding.batches import token_budget
 from genrec.decoding.techniques import USUAL, Techniques
@@ -26,8 +25,9 @@ from genrec.gpu_report.records import write_table_record
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Measured, Part, Row, Step, kept_rows
 from genrec.recommender import release_device_memory
-from genrec.shapes import Shape
-from genrec.tokenizer import load_tokenizer
+from genrec.weights.base_model import default_device, load_base_model, shape_of_checkpoint
+from genrec.weights.shapes import Shape
+from genrec.weights.tokenizer import load_tokenizer
 
 NAME = "generation-speed"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from genrec.config import FinetuneSettings, GenerateSettings
-from genrec.estimate import finetune_flops_per_token
-from genrec.gpus import GPUS, Gpu
-from genrec.memory import kv_bytes, sequences_a_user, weight_bytes
-from genrec.shapes import Shape
+from genrec.forecast.estimate import finetune_flops_per_token
+from genrec.forecast.gpus import GPUS, Gpu
+from genrec.forecast.memory import kv_bytes, sequences_a_user, weight_bytes
+from genrec.weights.shapes import Shape
 
 
 def data_sheet(card: str) -> Gpu | None:

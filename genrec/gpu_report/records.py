@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import store
-from bench.environment import describe_environment
-from bench.records import Cost, ModelInfo, Record
-from bench.runner import DEPTH, dataset_info
+from bench.cost.environment import describe_environment
+from bench.record import DEPTH, Cost, ModelInfo, Record, dataset_info
+from bench.records import store
 from genrec.gpu_report.setting import Setting
 from genrec.gpu_report.steps import Row
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.schema import Split
-from genrec.shapes import LLAMA_SHAPES, Shape
+from genrec.weights.shapes import LLAMA_SHAPES, Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.schema import Int64Array
-from genrec.encode import IGNORE, TokenSequences
+from genrec.training.encode import IGNORE, TokenSequences
 
 Layout = Literal["padded", "length_grouped", "packed"]
 

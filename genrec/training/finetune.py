@@ -15,18 +15,19 @@ import numpy as np
 
 from bench.progress import report
 from bench.schema import Histories, TrainingData
-from genrec import artefact, checkpoint
+from genrec import artefact
 from genrec.artefact import Artefact
-from genrec.backends import Chosen, Trainable, choose
-from genrec.base_model import BaseModel, find_base_model
 from genrec.config import Preset
-from genrec.corpus import Corpus, build_corpus
-from genrec.encode import encode
 from genrec.prompt_format import item_texts, prompts
-from genrec.threads import threads_for
-from genrec.tokenizer import load_tokenizer, train_tokenizer
-from genrec.tracking import open_log
-from genrec.training import Job, train
+from genrec.training import checkpoint
+from genrec.training.backends import Chosen, Trainable, choose
+from genrec.training.corpus import Corpus, build_corpus
+from genrec.training.encode import encode
+from genrec.training.loop import Job, train
+from genrec.training.tracking import open_log
+from genrec.weights.base_model import BaseModel, find_base_model
+from genrec.weights.threads import threads_for
+from genrec.weights.tokenizer import load_tokenizer, train_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | 
     report("prepare texts", 0, 1)
     corpus = build_corpus(data, preset)
     if begun.backend == "unsloth":
-        from genrec.backends.unsloth import train_in_own_process
+        from genrec.training.backends.unsloth import train_in_own_process
 
         return train_in_own_process(folder, corpus)
     tokenizer = load_tokenizer(base.folder) if base else scratch_tokenizer(data, preset)
@@ -111,10 +112,10 @@ def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | 
 
 def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:
     if backend == "full":
-        from genrec.backends.full import build as build_full
+        from genrec.training.backends.full import build as build_full
 
         return build_full(preset, tokenizer, base)
-    from genrec.backends.peft import build as build_peft
+    from genrec.training.backends.peft import build as build_peft
 
     assert base is not None  # Preset: only `full` trains from scratch
     return build_peft(preset.finetune, base)

@@ -18,12 +18,12 @@ import psutil
 from numpy.typing import NDArray
 
 from bench.progress import report
-from genrec import checkpoint
-from genrec.batching import Batch, batches, step_rows
-from genrec.checkpoint import Progress
 from genrec.config import FinetuneSettings
-from genrec.encode import TokenSequences
-from genrec.tracking import Log
+from genrec.training import checkpoint
+from genrec.training.batching import Batch, batches, step_rows
+from genrec.training.checkpoint import Progress
+from genrec.training.encode import TokenSequences
+from genrec.training.tracking import Log
 
 LossSum = Callable[[Any, Any, Any, Any], Any]
 """(model, input_ids, position_ids, labels) -> summed loss of the labelled positions."""

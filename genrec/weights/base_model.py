@@ -17,7 +17,7 @@ import yaml
 
 from bench.errors import Unavailable
 from genrec.gguf_weights import converted, is_gguf
-from genrec.shapes import Shape
+from genrec.weights.shapes import Shape
 
 EDGE_BYTES = 1 << 20
 """Bytes at each end of a local weight file that go into its revision."""

@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from genrec.base_model import default_device, quiet
-from genrec.shapes import Shape, llama_config
-from genrec.tokenizer import train_tokenizer
+from genrec.weights.base_model import default_device, quiet
+from genrec.weights.shapes import Shape, llama_config
+from genrec.weights.tokenizer import train_tokenizer
 
 MAX_POSITIONS = 131_072
 TOKENIZER_VOCABULARY = 4096

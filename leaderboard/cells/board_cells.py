@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.metrics import QUALITY
-from leaderboard import formatting
-from leaderboard.html_table import Badge, Bar, Cell, Column, Event, Row
-from leaderboard.tables import rows_of
+from bench.metrics.ranking import QUALITY
+from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
+from leaderboard.frames import formatting
+from leaderboard.frames.board_rows import rows_of
 
 METRIC_LABELS = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
 _COSTS: dict[str, tuple[str, str, str, Callable[[float | None], str]]] = {

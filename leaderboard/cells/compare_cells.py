@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bench.bootstrap import Interval
-from bench.comparison import Contender, largest_differences
-from bench.records import Record, View
+from bench.comparison.paired import Contender, largest_differences
+from bench.record import Record, View
 from bench.schema import Split
-from bench.statistics import ALPHA, PairedDifference
-from leaderboard import formatting
-from leaderboard.board_cells import METRIC_LABELS
-from leaderboard.html_table import Cell, Column, Event, Row, render
-from leaderboard.lists import shown_title
-from leaderboard.tables import estimate
+from bench.statistics.bootstrap import Interval
+from bench.statistics.paired_tests import ALPHA, PairedDifference
+from leaderboard.cells.board_cells import METRIC_LABELS
+from leaderboard.cells.html_table import Cell, Column, Event, Row, render
+from leaderboard.frames import formatting
+from leaderboard.frames.board_rows import estimate
+from leaderboard.frames.list_rows import shown_title
 
 _VERDICT = [
     Column(key="metric", label="Metric", numeric=False),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.records import Record, View
-from bench.store import StoredRecord
-from bench.target_ranks import published_note
-from leaderboard import formatting
-from leaderboard.html_table import Badge, Cell, Column, Row, render, safe_link
-from leaderboard.run_tables import VIEW_NAMES, metrics_frame
-from leaderboard.tables import rows_of
+from bench.record import Record, View
+from bench.records.store import StoredRecord
+from bench.records.target_ranks import published_note
+from leaderboard.cells.html_table import Badge, Cell, Column, Row, render, safe_link
+from leaderboard.frames import formatting
+from leaderboard.frames.board_rows import rows_of
+from leaderboard.frames.run_rows import VIEW_NAMES, metrics_frame
 
 METRIC_TITLES = {
     "recall": "Recall",

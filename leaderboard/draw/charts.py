@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboard import formatting
+from leaderboard.frames import formatting
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#3a8fc7", "#d9772b", "#1d9e79", "#c467a0", "#8a8a8a"
 _MEMORY = {"RAM": BLUE, "VRAM": ORANGE, "VRAM allocated": ORANGE, "VRAM reserved": PINK}

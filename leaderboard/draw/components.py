@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from leaderboard.html_table import Event, asset
+from leaderboard.cells.html_table import Event, asset
 
 _THEME = """
 :host { --ink: var(--st-text-color); --page: var(--st-background-color); --link: var(--st-link-color);

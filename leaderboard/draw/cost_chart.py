@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from leaderboard import formatting
-from leaderboard.cost_points import TIMES, CostAxis, Point, front_of, sentence
+from leaderboard.frames import formatting
+from leaderboard.frames.cost_points import TIMES, CostAxis, Point, front_of, sentence
 
 
 def figure(points: Sequence[Point], axis: CostAxis, metric: str) -> str:

@@ -13,15 +13,15 @@ from typing import Any, cast
 
 import pandas as pd
 
-from bench.comparison import GroupDifference
-from bench.metrics import QUALITY
-from bench.records import Cost, Estimate, Record, View
-from bench.reported import ReportedRow
-from bench.results_table import newest
-from bench.statistics import ALPHA, Standing
-from bench.store import StoredRecord
-from bench.target_ranks import published_note
-from leaderboard.run_tables import SLICE_NAMES
+from bench.comparison.paired import GroupDifference
+from bench.comparison.readme_tables import newest
+from bench.metrics.ranking import QUALITY
+from bench.record import Cost, Estimate, Record, View
+from bench.records.store import StoredRecord
+from bench.records.target_ranks import published_note
+from bench.reported.rows import ReportedRow
+from bench.statistics.paired_tests import ALPHA, Standing
+from leaderboard.frames.run_rows import SLICE_NAMES
 
 LIFT_BASELINE = "last-item-text"
 FITS_BYTES = 24 * 2**30

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.pareto import gap_to_better, pareto_front
-from leaderboard import formatting
-from leaderboard.tables import rows_of
+from bench.comparison.pareto import gap_to_better, pareto_front
+from leaderboard.frames import formatting
+from leaderboard.frames.board_rows import rows_of
 
 TIMES = (1e-3, 1e-2, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
 _DECADES = tuple(10.0**power for power in range(-6, 19))

@@ -6,11 +6,11 @@ import math
 import re
 from typing import Any
 
-from bench.metrics import QUALITY
-from bench.records import VIEWS, Record
-from leaderboard import formatting
-from leaderboard.run_tables import VIEW_NAMES, cutoffs, metrics_frame
-from leaderboard.tables import rows_of
+from bench.metrics.ranking import QUALITY
+from bench.record import VIEWS, Record
+from leaderboard.frames import formatting
+from leaderboard.frames.board_rows import rows_of
+from leaderboard.frames.run_rows import VIEW_NAMES, cutoffs, metrics_frame
 
 _METRICS = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
 _LATEX = str.maketrans(

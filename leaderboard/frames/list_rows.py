@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bench.schema import NO_ITEM, Catalogue, Int64Array, Rankings, Split
-from leaderboard import formatting
-from leaderboard.html_table import Badge, Cell, Column, Event, Row, render
+from leaderboard.cells.html_table import Badge, Cell, Column, Event, Row, render
+from leaderboard.frames import formatting
 
 MAX_MATCHES = 50
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.metrics import CUTOFFS
-from bench.records import VIEWS, Record, View
+from bench.metrics.ranking import CUTOFFS
+from bench.record import VIEWS, Record, View
 
 VIEW_NAMES: dict[View, str] = {"seen_removed": "seen items removed", "seen_kept": "seen items kept"}
 SLICE_NAMES = {

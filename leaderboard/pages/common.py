@@ -9,16 +9,16 @@ import streamlit as st
 
 from bench.datasets import DATASETS
 from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
-from bench.metrics import CUTOFFS, QUALITY
-from bench.records import VIEWS, View
-from bench.store import LoadedRecords, StoredRecord
-from leaderboard import url_state
-from leaderboard.board_cells import METRIC_LABELS
-from leaderboard.components import clickable
-from leaderboard.folders import results_dir
-from leaderboard.html_table import Cell, Column, Row, render
-from leaderboard.run_tables import VIEW_NAMES
-from leaderboard.tables import BoardKey, boards
+from bench.metrics.ranking import CUTOFFS, QUALITY
+from bench.record import VIEWS, View
+from bench.records.store import LoadedRecords, StoredRecord
+from leaderboard.cells.board_cells import METRIC_LABELS
+from leaderboard.cells.html_table import Cell, Column, Row, render
+from leaderboard.draw.components import clickable
+from leaderboard.frames.board_rows import BoardKey, boards
+from leaderboard.frames.run_rows import VIEW_NAMES
+from leaderboard.state import url_state
+from leaderboard.state.folders import results_dir
 
 DEFAULT_VIEW: View = "seen_removed"
 DEFAULT_CUTOFF = 5

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from bench.comparison import list_overlap
-from bench.metrics import QUALITY
-from bench.records import View
+from bench.comparison.paired import list_overlap
+from bench.metrics.ranking import QUALITY
+from bench.record import View
+from bench.records.store import StoredRecord
+from bench.records.target_ranks import published_note
 from bench.schema import Split
-from bench.store import StoredRecord
-from bench.target_ranks import published_note
-from leaderboard import charts, compare_cells, loading, tables, url_state
-from leaderboard.components import clickable
-from leaderboard.tables import BoardKey
-from leaderboard.views import common
+from leaderboard.cells import compare_cells
+from leaderboard.draw import charts
+from leaderboard.draw.components import clickable
+from leaderboard.frames import board_rows
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
 
 
 def render() -> None:
@@ -33,7 +36,7 @@ def render() -> None:
 
 
 def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> None:
-    options = tables.strongest_first([one for one in records if one.record.metrics is not None], view)
+    options = board_rows.strongest_first([one for one in records if one.record.metrics is not None], view)
     if len(options) < 2:
         st.info("Comparing takes two runs with measured quality on the same data; there is one at most.")
         return
@@ -69,7 +72,7 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: in
 def _choose(options: Sequence[StoredRecord]) -> tuple[StoredRecord, StoredRecord]:
     by_id = {stored.id: stored for stored in options}
     ids = list(by_id)
-    baseline = next((one.id for one in options if one.record.model.name == tables.LIFT_BASELINE), ids[1])
+    baseline = next((one.id for one in options if one.record.model.name == board_rows.LIFT_BASELINE), ids[1])
     defaults = (ids[0], baseline if baseline != ids[0] else ids[1])
     left, right = st.columns(2)
     chosen = []
@@ -99,7 +102,7 @@ def _show_verdict(first: StoredRecord, second: StoredRecord, view: View, cutoff:
 def _show_groups(first: StoredRecord, second: StoredRecord, split: Split, view: View, cutoff: int) -> None:
     st.header("By group of users")
     metric = f"{url_state.get('by', 'ndcg') if url_state.get('by') in QUALITY else 'ndcg'}@{cutoff}"
-    frame = tables.group_rows(loading.group_differences(first, second, split, metric, view))
+    frame = board_rows.group_rows(loading.group_differences(first, second, split, metric, view))
     left, right = st.columns(2)
     for number, (name, part) in enumerate(frame.groupby("slice", sort=False)):
         with (left, right)[number % 2]:

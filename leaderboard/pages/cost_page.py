@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from bench.records import View
-from bench.store import StoredRecord
-from leaderboard import cost_chart, cost_points, loading, navigation, tables, url_state
-from leaderboard.board_cells import METRIC_LABELS
-from leaderboard.components import clickable
-from leaderboard.cost_points import AXES, CostAxis
-from leaderboard.tables import BoardKey
-from leaderboard.views import common
+from bench.record import View
+from bench.records.store import StoredRecord
+from leaderboard import navigation
+from leaderboard.cells.board_cells import METRIC_LABELS
+from leaderboard.draw import cost_chart
+from leaderboard.draw.components import clickable
+from leaderboard.frames import board_rows, cost_points
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.frames.cost_points import AXES, CostAxis
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
 
 
 def render() -> None:
@@ -31,14 +34,14 @@ def render() -> None:
 
 
 def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: str) -> None:
-    newest, _ = tables.collapse(chosen[1])
+    newest, _ = board_rows.collapse(chosen[1])
     name, _, cutoff = metric.partition("@")
-    frame = tables.leaderboard(newest, view=view, cutoff=int(cutoff))
+    frame = board_rows.leaderboard(newest, view=view, cutoff=int(cutoff))
     with common.control_row():
         axis = _choose_axis()
         options = url_state.some_of("kind", sorted(frame["kind"].unique()))
         kinds = st.multiselect("Kind", placeholder="All", width=300, **options)
-    frame = tables.filter_rows(frame, kinds=kinds)
+    frame = board_rows.filter_rows(frame, kinds=kinds)
     points = cost_points.points_of(frame, name, axis, links=navigation.run_href)
     label = f"{METRIC_LABELS[name]}@{cutoff}"
     if not points:

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from bench.records import View
+from bench.record import View
+from bench.records.store import StoredRecord
 from bench.schema import Split
-from bench.store import StoredRecord
-from leaderboard import lists, loading, navigation, tables, url_state
-from leaderboard.components import clickable
-from leaderboard.html_table import Event
-from leaderboard.lists import RunLists
-from leaderboard.views import common
+from leaderboard import navigation
+from leaderboard.cells.html_table import Event
+from leaderboard.draw.components import clickable
+from leaderboard.frames import board_rows, list_rows
+from leaderboard.frames.list_rows import RunLists
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
 
 MAX_RUNS = 4
 
@@ -45,7 +47,7 @@ def render() -> None:
 
 
 def _choose_runs(records: Sequence[StoredRecord], view: View) -> list[StoredRecord]:
-    options = tables.strongest_first([one for one in records if one.record.lists_sha256], view)
+    options = board_rows.strongest_first([one for one in records if one.record.lists_sha256], view)
     by_id = {stored.id: stored for stored in options}
     if not by_id:
         st.info("No run of this board has ranked lists.")
@@ -78,15 +80,15 @@ def _show_user(split: Split, runs: Sequence[StoredRecord], view: View, cutoff: i
     user = split.user_ids.index(user_id)
     found = _read_lists(runs, split, view)
     st.header("History")
-    _follow(clickable(lists.history_table(split, user), key="history"))
+    _follow(clickable(list_rows.history_table(split, user), key="history"))
     if split.same_day[user]:
         st.caption("The last two purchases fell on one day: the order rule decided which is the target.")
     if found:
         st.header("What each run lists")
-        st.text("The item bought next: " + "; ".join(lists.outcome(split, user, run) for run in found))
-        _follow(clickable(lists.lists_table(split, user, found, max(cutoff, 10)), key="lists"))
+        st.text("The item bought next: " + "; ".join(list_rows.outcome(split, user, run) for run in found))
+        _follow(clickable(list_rows.lists_table(split, user, found, max(cutoff, 10)), key="lists"))
     for number, stored in enumerate(runs):
-        html = lists.texts_table(split, loading.texts_of(stored), user_id)
+        html = list_rows.texts_table(split, loading.texts_of(stored), user_id)
         if html is not None:
             st.header("Texts it wrote, and what each one found")
             st.text(stored.record.model.display_name)
@@ -98,7 +100,7 @@ def _choose_user(split: Split) -> str | None:
         text = st.text_input(
             "User id", placeholder="its beginning, or a part", width=260, **url_state.text("q_user")
         )
-        matches = lists.find_users(split, text or "")
+        matches = list_rows.find_users(split, text or "")
         wanted = url_state.get("user")
         if not text and wanted in split.user_ids and wanted not in matches:
             matches = [wanted, *matches]
@@ -118,12 +120,12 @@ def _show_item(split: Split, runs: Sequence[StoredRecord], view: View, cutoff: i
     if item_id is None:
         return
     item = split.catalogue.rows[item_id]
-    had, wanted = lists.buyers(split, item)
+    had, wanted = list_rows.buyers(split, item)
     groups = {"Have it in their history": had, "Buy it next (it is their target)": wanted}
     for run in _read_lists(runs, split, view):
-        groups[f"{run.name} lists it in the top {cutoff}"] = lists.listed_to(run.rankings, item, cutoff)
+        groups[f"{run.name} lists it in the top {cutoff}"] = list_rows.listed_to(run.rankings, item, cutoff)
     st.header("Who bought it, who is shown it")
-    _follow(clickable(lists.users_table(split, groups, {}), key="item-users"))
+    _follow(clickable(list_rows.users_table(split, groups, {}), key="item-users"))
 
 
 def _choose_item(split: Split) -> str | None:
@@ -132,7 +134,7 @@ def _choose_item(split: Split) -> str | None:
         text = st.text_input(
             "Title, brand or id", placeholder="some words of it", width=300, **url_state.text("q_item")
         )
-        matches = lists.find_items(catalogue, text or "")
+        matches = list_rows.find_items(catalogue, text or "")
         wanted = url_state.get("item")
         if not text and wanted in catalogue.rows and wanted not in matches:
             matches = [wanted, *matches]
@@ -142,7 +144,7 @@ def _choose_item(split: Split) -> str | None:
         item_id: str = st.selectbox(
             "Item",
             width=560,
-            format_func=lambda match: f"{lists.shown_title(catalogue, catalogue.rows[match])} ({match})",
+            format_func=lambda match: f"{list_rows.shown_title(catalogue, catalogue.rows[match])} ({match})",
             **url_state.one_of("item", matches, matches[0]),
         )
     return item_id

@@ -8,17 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from bench.errors import BenchError
-from bench.metrics import QUALITY
-from bench.records import View
-from bench.reported import load_reported
-from bench.store import StoredRecord
-from leaderboard import board_cells, loading, navigation, tables, url_state
-from leaderboard.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED, METRIC_LABELS
-from leaderboard.components import clickable
-from leaderboard.html_table import Event
-from leaderboard.html_table import render as render_table
-from leaderboard.tables import BoardKey
-from leaderboard.views import common
+from bench.metrics.ranking import QUALITY
+from bench.record import View
+from bench.records.store import StoredRecord
+from bench.reported.rows import load_reported
+from leaderboard import navigation
+from leaderboard.cells import board_cells
+from leaderboard.cells.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED, METRIC_LABELS
+from leaderboard.cells.html_table import Event
+from leaderboard.cells.html_table import render as render_table
+from leaderboard.draw.components import clickable
+from leaderboard.frames import board_rows
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
 
 MAX_SELECTED = 4
 _FILTERS = ("q", "kind", "hardware", "fits")
@@ -48,9 +51,9 @@ def render() -> None:
 def _show_board(
     key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int, ranked_by: str
 ) -> None:
-    newest, older = tables.collapse(records)
+    newest, older = board_rows.collapse(records)
     standings = loading.standings(newest, f"{ranked_by}@{cutoff}", view)
-    frame = tables.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
+    frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
     filtered = _filter(frame)
     expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
     known = {stored.id for stored in records}
@@ -103,7 +106,7 @@ def _filter(frame: pd.DataFrame) -> pd.DataFrame:
                 format_func=COLUMNS.__getitem__,
                 **url_state.some_of("columns", optional, DEFAULT_COLUMNS),
             )
-    return tables.filter_rows(frame, kinds=kinds, hardware=machines, fits=fits, text=text or "")
+    return board_rows.filter_rows(frame, kinds=kinds, hardware=machines, fits=fits, text=text or "")
 
 
 def _filter_by(label: str, column: str, frame: pd.DataFrame) -> list[str]:
@@ -122,17 +125,17 @@ def _clear_filters() -> None:
 
 
 def _sorted(frame: pd.DataFrame, sort: str, ranked_by: str) -> pd.DataFrame:
-    by_rank = tables.sort_rows(frame, f"-{ranked_by}")
+    by_rank = board_rows.sort_rows(frame, f"-{ranked_by}")
     if sort in ("rank", "-rank"):
         return by_rank if sort == "rank" else by_rank[::-1]
-    return tables.sort_rows(by_rank, sort)
+    return board_rows.sort_rows(by_rank, sort)
 
 
 def _with_older(frame: pd.DataFrame, older: Sequence[StoredRecord], view: View, cutoff: int) -> pd.DataFrame:
     """Put a model's older records below its row."""
     if not older or frame.empty:
         return frame
-    extra = tables.leaderboard(older, view=view, cutoff=cutoff)
+    extra = board_rows.leaderboard(older, view=view, cutoff=cutoff)
     extra["is_older"] = True
     place = frame["name"].tolist()
     name = older[0].record.model.name
@@ -201,9 +204,9 @@ def _show_reported(key: BoardKey, records: Sequence[StoredRecord], view: View, c
         "Figures that others published, with their source. They were measured under other protocols, so they "
         "are never ranked with the rows above; where we measured the same model, ours and the gap are shown."
     )
-    newest, _ = tables.collapse(records)
+    newest, _ = board_rows.collapse(records)
     measured = newest if key.ties == "file" else []
-    frame = tables.reported_rows(rows, measured, view=view, cutoff=cutoff)
+    frame = board_rows.reported_rows(rows, measured, view=view, cutoff=cutoff)
     everything = st.toggle("Show all rows, also at other cut-offs", **url_state.flag("all_reported"))
     if not everything:
         frame = frame[frame[list(QUALITY)].notna().any(axis=1)]

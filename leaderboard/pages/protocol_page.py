@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from bench.errors import RecordError
-from bench.reproduction import ReproducedRow, Reproduction, load
-from leaderboard import formatting, loading, url_state
-from leaderboard.components import clickable
-from leaderboard.folders import results_dir
-from leaderboard.html_table import Badge, Cell, Column, Row, asset
-from leaderboard.html_table import render as render_table
-from leaderboard.views import common
+from bench.reproduction.report import ReproducedRow, Reproduction, load
+from leaderboard.cells.html_table import Badge, Cell, Column, Row, asset
+from leaderboard.cells.html_table import render as render_table
+from leaderboard.draw.components import clickable
+from leaderboard.frames import formatting
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
+from leaderboard.state.folders import results_dir
 
 _COLUMNS = [
     Column(key="wide", label="What was run", numeric=False),

@@ -7,20 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from bench.records import VIEWS, Record
-from bench.store import StoredRecord
-from leaderboard import (
-    charts,
-    downloads,
-    formatting,
-    loading,
-    navigation,
-    run_cells,
-    run_tables,
-    url_state,
-)
-from leaderboard.components import clickable
-from leaderboard.views import common
+from bench.record import VIEWS, Record
+from bench.records.store import StoredRecord
+from leaderboard import navigation
+from leaderboard.cells import run_cells
+from leaderboard.draw import charts
+from leaderboard.draw.components import clickable
+from leaderboard.frames import downloads, formatting, run_rows
+from leaderboard.pages import common
+from leaderboard.state import loading, url_state
 
 
 def render() -> None:
@@ -90,7 +85,7 @@ def _show_quality(record: Record) -> None:
 
 
 def _show_slices(record: Record) -> None:
-    metrics = run_tables.slice_metrics(record)
+    metrics = run_rows.slice_metrics(record)
     if not metrics:
         return
     st.header("By group of users")
@@ -101,7 +96,7 @@ def _show_slices(record: Record) -> None:
             width=160,
             **url_state.one_of("slice_metric", metrics, "ndcg@10" if "ndcg@10" in metrics else metrics[0]),
         )
-    frame = run_tables.slices_frame(record, view, metric)
+    frame = run_rows.slices_frame(record, view, metric)
     frame = frame[(frame["users"] > 0) & frame["value"].notna()]
     if frame.empty:
         st.info("No group has users.")
@@ -137,12 +132,12 @@ def _show_cost(record: Record) -> None:
     with left:
         common.show_table(("Figure", "Value"), rows, key="cost", numeric=(1,))
     with right:
-        stages = run_tables.stage_frame(record)
+        stages = run_rows.stage_frame(record)
         if len(stages):
             st.markdown("**Wall time by stage**")
             st.vega_lite_chart(spec=charts.stage_chart(stages), width="stretch")
-    _show_memory("**Memory over the run**, sampled once a second", run_tables.memory_frame(record))
-    _show_memory("**Memory while fine-tuning**", run_tables.finetuning_memory_frame(record))
+    _show_memory("**Memory over the run**, sampled once a second", run_rows.memory_frame(record))
+    _show_memory("**Memory while fine-tuning**", run_rows.finetuning_memory_frame(record))
 
 
 def _show_memory(title: str, memory: pd.DataFrame) -> None:
@@ -156,7 +151,7 @@ def _latency(milliseconds: float | None) -> str:
 
 
 def _show_generation(record: Record) -> None:
-    health, loss = run_tables.health_rows(record), run_tables.loss_frame(record)
+    health, loss = run_rows.health_rows(record), run_rows.loss_frame(record)
     if health:
         st.header("Generation health")
         common.show_table(("Figure", "Value"), health, key="health", numeric=(1,))

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 import streamlit as st
 
 from bench.errors import BenchError
-from bench.records import View
+from bench.record import View
+from bench.records.store import StoredRecord
 from bench.schema import Rankings, Split
-from bench.store import StoredRecord
 from bench.submission import Entry, ModelCard, Report, parse_card
 from bench.submission.score import KINDS
-from leaderboard import board_cells, loading, run_cells, session_submission, tables
-from leaderboard.components import clickable
-from leaderboard.html_table import render as render_table
-from leaderboard.session_submission import Scored, Upload
-from leaderboard.tables import BoardKey
-from leaderboard.views import common
+from leaderboard.cells import board_cells, run_cells
+from leaderboard.cells.html_table import render as render_table
+from leaderboard.draw.components import clickable
+from leaderboard.frames import board_rows
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.pages import common
+from leaderboard.state import loading, session_submission
+from leaderboard.state.session_submission import Scored, Upload
 
 MAX_UPLOAD_MB = 200
 _RESULT = "submission_result"
@@ -121,7 +123,7 @@ def _score(form: _Form, records: Sequence[StoredRecord], split: Split) -> Scored
 
 
 def _known_lists(records: Sequence[StoredRecord], split: Split, leave_out: str) -> dict[str, Rankings]:
-    newest, _ = tables.collapse([one for one in records if one.record.lists_sha256])
+    newest, _ = board_rows.collapse([one for one in records if one.record.lists_sha256])
     known = {}
     for stored in newest[:_KNOWN_RUNS]:
         rankings = loading.lists_of(stored, split, "seen_kept")
@@ -140,11 +142,11 @@ def _show_report(report: Report) -> None:
 
 def _show_result(result: Scored, records: Sequence[StoredRecord], view: View, cutoff: int) -> None:
     st.header("Beside the board")
-    newest, _ = tables.collapse(records)
+    newest, _ = board_rows.collapse(records)
     rows = [*newest, result.stored]
     standings = loading.standings(newest, f"ndcg@{cutoff}", view, guest=result.contender)
-    frame = tables.leaderboard(rows, view=view, cutoff=cutoff, standings=standings)
-    frame = tables.sort_rows(frame, "-ndcg")
+    frame = board_rows.leaderboard(rows, view=view, cutoff=cutoff, standings=standings)
+    frame = board_rows.sort_rows(frame, "-ndcg")
     columns = board_cells.board_columns(board_cells.DEFAULT_COLUMNS, cutoff, clicks=False)
     cells = board_cells.board_rows(frame, columns, links=None, marked={result.stored.id})
     clickable(render_table(columns, cells), key="submission-board")

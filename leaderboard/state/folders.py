@@ -7,7 +7,7 @@ from pathlib import Path
 
 RESULTS_VARIABLE = "GENREC_BENCH_RESULTS"
 DATA_VARIABLE = "GENREC_BENCH_DATA"
-_CHECKOUT_RESULTS = Path(__file__).resolve().parents[1] / "results"
+_CHECKOUT_RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def results_dir(given: Path | None = None) -> Path:

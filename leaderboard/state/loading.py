@@ -10,20 +10,20 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from bench.board import board_standings
-from bench.comparison import Contender, GroupDifference, compare_groups, compare_metrics
-from bench.contenders import load_contender
+from bench.comparison.board_standings import board_standings
+from bench.comparison.contenders import load_contender
+from bench.comparison.paired import Contender, GroupDifference, compare_groups, compare_metrics
 from bench.errors import BenchError
-from bench.list_files import read_lists, read_texts
-from bench.metrics import view_of
-from bench.records import View
+from bench.metrics.ranking import view_of
+from bench.metrics.slices import user_groups
+from bench.record import View
+from bench.records.columns import read_lists, read_texts
+from bench.records.store import LoadedRecords, StoredRecord, load_records
 from bench.schema import Rankings, Split
-from bench.slices import user_groups
-from bench.statistics import PairedDifference, Standing
-from bench.store import LoadedRecords, StoredRecord, load_records
-from leaderboard import read_ahead
-from leaderboard.folders import DATA_VARIABLE, results_dir
-from leaderboard.tables import BoardKey
+from bench.statistics.paired_tests import PairedDifference, Standing
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.state import read_ahead
+from leaderboard.state.folders import DATA_VARIABLE, results_dir
 
 
 def records() -> LoadedRecords:

@@ -12,9 +12,9 @@ from functools import cache
 from importlib import import_module
 from threading import Lock, Thread
 
+from bench.datasets.splits import load_split
 from bench.errors import BenchError
 from bench.schema import Split
-from bench.splits import load_split
 
 KEPT = 4
 """Data sets held at a time; Beauty takes under 100 MB."""

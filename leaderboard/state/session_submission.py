@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.comparison import Contender
+from bench.comparison.paired import Contender
 from bench.datasets.split_rules import LEAVE_ONE_OUT
-from bench.metrics import ranks_in_view
-from bench.records import VIEWS
+from bench.metrics.ranking import ranks_in_view
+from bench.record import VIEWS
+from bench.records.store import StoredRecord
 from bench.schema import Rankings, Split
-from bench.store import StoredRecord
 from bench.submission import Entry, Report, SubmissionError, build_record, read_submission
 
 _MEMORY = Path("/dev/shm")

@@ -22,7 +22,7 @@ from baselines.text_co_visit import TextCoVisit
 from baselines.text_history import TextHistory
 from bench.contract import RecommenderContract, small_shop
 from bench.errors import ConfigError
-from bench.metrics import mean_quality, target_ranks
+from bench.metrics.ranking import mean_quality, target_ranks
 from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Recommender, Split, TrainingData
 from bench.tuning.space import Real, Whole
 

@@ -13,10 +13,10 @@ from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 
 from bench.errors import ConfigError, Unavailable
 from genrec import artefact
-from genrec.base_model import find_base_model
 from genrec.config import GenerateSettings
-from genrec.finetune import Finetuned, finetune
-from genrec.tokenizer import load_tokenizer
+from genrec.training.finetune import Finetuned, finetune
+from genrec.weights.base_model import find_base_model
+from genrec.weights.tokenizer import load_tokenizer
 
 DATA = shop()
 PRESET = scratch_preset(max_steps=2)

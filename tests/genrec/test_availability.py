@@ -16,9 +16,9 @@ from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 from bench.errors import Unavailable
 from genrec import availability
 from genrec.availability import check_available
-from genrec.base_model import find_base_model
 from genrec.config import load_preset
 from genrec.recommender import GenerativeRecommender
+from genrec.weights.base_model import find_base_model
 
 DATA = shop()
 
@@ -75,13 +75,13 @@ def test_the_hub_is_never_asked() -> None:
     """Without HF_HUB_OFFLINE too: a look-up over a dead network would take most of a minute."""
     script = (
         "from bench.errors import Unavailable\n"
-        "from genrec.base_model import find_base_model\n"
+        "from genrec.weights.base_model import find_base_model\n"
         "import time; start = time.monotonic()\n"
         "try: find_base_model('nobody/no-such-model')\n"
         "except Unavailable as error: print(error)\n"
         "print(time.monotonic() - start)"
     )
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "HF_HOME": "/nonexistent", "PATH": ""}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "HF_HOME": "/nonexistent", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     message, seconds = done.stdout.splitlines()
     assert "the weights of 'nobody/no-such-model' are not on this machine" in message

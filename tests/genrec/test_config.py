@@ -53,7 +53,7 @@ def test_published_presets(name: str, base: str) -> None:
 
 
 def test_every_preset_is_a_registered_model() -> None:
-    from bench.registry import MODELS
+    from bench.models import MODELS
 
     presets = {entry.arguments["preset"] for entry in MODELS.values() if "preset" in entry.arguments}
     assert presets == set(preset_names())

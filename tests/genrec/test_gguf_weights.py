@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bench.errors import ConfigError, Unavailable
-from genrec.base_model import find_base_model, load_base_model
-from genrec.tokenizer import load_tokenizer
+from genrec.weights.base_model import find_base_model, load_base_model
+from genrec.weights.tokenizer import load_tokenizer
 
 VOCABULARY = ["<s>", "</s>", *(chr(code) for code in range(33, 127)), "Ġ", "Ċ", "to", "toy"]
 

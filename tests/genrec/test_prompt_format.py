@@ -13,12 +13,12 @@ from tiny_models import ITEMS, shop
 
 from bench.errors import ConfigError
 from bench.schema import Catalogue, Histories
-from genrec.batching import IGNORE, batches
 from genrec.config import Preset, override
-from genrec.corpus import build_corpus, line_chunks
-from genrec.encode import TokenSequences, encode
 from genrec.prompt_format import item_texts, last_items, prompts
-from genrec.tokenizer import train_tokenizer
+from genrec.training.batching import IGNORE, batches
+from genrec.training.corpus import build_corpus, line_chunks
+from genrec.training.encode import TokenSequences, encode
+from genrec.weights.tokenizer import train_tokenizer
 
 COMPACT = Preset.model_validate(
     {

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bench.cli import build_app
 from bench.errors import ConfigError
-from bench.metrics import mean_quality, target_ranks, view_of
+from bench.metrics.ranking import mean_quality, target_ranks, view_of
 from genrec import artefact
 from genrec.config import Preset
 from genrec.recommender import GenerativeRecommender
@@ -78,8 +78,9 @@ def test_a_run_of_the_model_uses_the_choice_and_gets_the_tables_numbers(
 def test_only_validation_histories_are_asked(
     selection: Selection, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from bench.datasets.prompts import prompts
+    from bench.retrieval.item_text import item_texts
     from genrec import selection as module
-    from genrec.serialize import item_texts, prompts
 
     asked: list[str] = []
     write = module.TextGenerator.generate
@@ -156,7 +157,7 @@ def test_the_commands_from_selection_to_one_history(tmp_path: Path) -> None:
     assert chosen.exit_code == 0, chosen.output
     assert "constrained" in chosen.output and "test users not asked" in chosen.output
 
-    from bench.splits import load_split
+    from bench.datasets.splits import load_split
 
     catalogue = load_split("sample").catalogue
     title = catalogue.titles[7]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.amazon import read_amazon
+from bench.datasets.amazon.files import read_amazon
 from bench.schema import Interactions
 
 DAY = 86_400

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bench import store
-from bench.metrics import evaluate
-from bench.records import (
+from bench.metrics.ranking import evaluate
+from bench.record import (
     Cost,
     Environment,
     Kind,
@@ -23,8 +22,9 @@ from bench.records import (
     ModelInfo,
     PeakVram,
     Record,
+    dataset_info,
 )
-from bench.runner import dataset_info
+from bench.records import store
 from bench.schema import Generations, Rankings, Split
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

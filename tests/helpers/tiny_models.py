@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.schema import Catalogue, Examples, Histories, TrainingData
 from genrec.config import Preset
-from genrec.finetune import scratch_tokenizer
-from genrec.shapes import Shape, llama_config
+from genrec.training.finetune import scratch_tokenizer
+from genrec.weights.shapes import Shape, llama_config
 
 ITEMS = 24
 

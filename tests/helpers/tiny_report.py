@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import store
+from bench.records import store
 from bench.schema import Split
 from genrec.gpu_report.parts import PARTS
 from genrec.gpu_report.setting import TINY, Setting

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leaderboard import charts
+from leaderboard.draw import charts
 
 STAGES = ("fit", "fit", "recommend", "score")
 MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {

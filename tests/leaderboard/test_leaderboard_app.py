@@ -13,13 +13,13 @@ from record_factory import START, make_rankings, write_board, write_hostile, wri
 from streamlit.testing.v1 import AppTest
 from test_leaderboard_html import ALLOWED, Parsed, json_lines
 
-from bench import store
-from bench.reproduction import ReproducedRow, Reproduction, save
+from bench.records import store
+from bench.records.store import load_record, load_records
+from bench.reproduction.report import ReproducedRow, Reproduction, save
 from bench.schema import Split
-from bench.store import load_record, load_records
 from leaderboard.navigation import PAGES
 
-APP = Path(__file__).parents[1] / "leaderboard" / "app.py"
+APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
 Open = Callable[..., AppTest]
 
 

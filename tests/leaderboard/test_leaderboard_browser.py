@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="no chromium on the path: apt-get install chromium"),
 ]
-APP = Path(__file__).parents[1] / "leaderboard" / "app.py"
+APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
 PATIENCE_MS = 40_000
 """To wait for anything; a busy machine is slow."""
 

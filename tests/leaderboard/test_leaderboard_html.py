@@ -20,16 +20,19 @@ from hypothesis import strategies as st
 from record_factory import make_rankings, write_board, write_cost_only, write_hostile, write_record
 
 from bench.errors import BenchError, ConfigError, RecordError
-from bench.metrics import evaluate
+from bench.metrics.ranking import evaluate
+from bench.records.store import load_record, load_records
+from bench.records.target_ranks import read_ranks
 from bench.schema import Rankings, Split
-from bench.store import load_record, load_records
 from bench.submission import Entry, ModelCard, Report
-from bench.target_ranks import read_ranks
-from leaderboard import board_cells, cost_chart, cost_points, downloads, lists, session_submission, tables
-from leaderboard.cost_points import AXES, Point
+from leaderboard.cells import board_cells
+from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row, render, safe_link
+from leaderboard.draw import cost_chart
 from leaderboard.export import export
-from leaderboard.html_table import Badge, Bar, Cell, Column, Event, Row, render, safe_link
-from leaderboard.session_submission import Scored, Upload
+from leaderboard.frames import board_rows, cost_points, downloads, list_rows
+from leaderboard.frames.cost_points import AXES, Point
+from leaderboard.state import session_submission
+from leaderboard.state.session_submission import Scored, Upload
 
 ALLOWED = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span", "small", "button", "a", "i",
            "svg", "rect"}  # fmt: skip
@@ -102,8 +105,8 @@ def test_only_plain_web_addresses_become_links(url: str) -> None:
 
 def test_the_board_as_cells(sample_split: Split, tmp_path: Path) -> None:
     paths = write_board(tmp_path, sample_split)
-    newest, older = tables.collapse(load_records(tmp_path).valid())
-    frame = tables.leaderboard(newest, view="seen_removed", cutoff=5, older=older)
+    newest, older = board_rows.collapse(load_records(tmp_path).valid())
+    frame = board_rows.leaderboard(newest, view="seen_removed", cutoff=5, older=older)
     columns = board_cells.board_columns(board_cells.DEFAULT_COLUMNS, 5)
     html = render(
         columns, board_cells.board_rows(frame, columns, links=lambda run: f"?run={run}"), sort="-ndcg"
@@ -125,7 +128,7 @@ def test_titles_and_brands_are_shown_as_people_write_them(toy_split: Split) -> N
     catalogue = replace(
         toy_split.catalogue, titles=("Oil &amp; Balm",) * items, brands=("L&#39;Oreal",) * items
     )
-    shown = Parsed(lists.history_table(replace(toy_split, catalogue=catalogue), 0)).text
+    shown = Parsed(list_rows.history_table(replace(toy_split, catalogue=catalogue), 0)).text
     assert any("Oil & Balm" in text for text in shown) and any("L'Oreal" in text for text in shown)
 
 
@@ -190,8 +193,8 @@ def test_the_chart_is_well_formed_and_every_point_is_in_it(
 
 def test_a_point_leads_to_its_run(sample_split: Split, tmp_path: Path) -> None:
     write_board(tmp_path, sample_split)
-    newest, _ = tables.collapse(load_records(tmp_path).valid())
-    frame = tables.leaderboard(newest, view="seen_removed", cutoff=5)
+    newest, _ = board_rows.collapse(load_records(tmp_path).valid())
+    frame = board_rows.leaderboard(newest, view="seen_removed", cutoff=5)
     made = cost_points.points_of(frame, "ndcg", AXES["time"], links=lambda run: f"?page=run&run={run}")
     assert len(made) == 6  # the cost-only row has no quality
     html = cost_chart.figure(made, AXES["time"], "nDCG@5")
@@ -277,7 +280,7 @@ def json_lines(split: Split, rankings: Rankings) -> bytes:
 
 def test_an_upload_scores_as_the_harness_would(sample_split: Split, tmp_path: Path) -> None:
     rankings = make_rankings(sample_split, skill=0.2)
-    upload = Upload(file_name="my lists.jsonl", content=json_lines(sample_split, rankings))
+    upload = Upload(file_name="my list_rows.jsonl", content=json_lines(sample_split, rankings))
     entry = Entry(name="mine", kind="sequential", card=ModelCard())
     scored = session_submission.score(upload, entry, sample_split, {}, has_card=False)
     assert isinstance(scored, Scored)

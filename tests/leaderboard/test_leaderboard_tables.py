@@ -26,17 +26,17 @@ from record_factory import (
     write_record,
 )
 
-from bench.board import board_standings
-from bench.comparison import compare_groups
-from bench.contenders import load_contender
-from bench.list_files import read_texts
-from bench.records import Cost, ModelInfo, PeakVram
-from bench.reported import load_reported
+from bench.comparison.board_standings import board_standings
+from bench.comparison.contenders import load_contender
+from bench.comparison.paired import compare_groups
+from bench.metrics.slices import user_groups
+from bench.record import Cost, ModelInfo, PeakVram
+from bench.records.columns import read_texts
+from bench.records.store import StoredRecord, load_record, load_records
+from bench.reported.rows import load_reported
 from bench.schema import Split
-from bench.slices import user_groups
-from bench.store import StoredRecord, load_record, load_records
-from leaderboard import formatting, lists, run_tables, tables
-from leaderboard.lists import RunLists
+from leaderboard.frames import board_rows, formatting, list_rows, run_rows
+from leaderboard.frames.list_rows import RunLists
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def board(sample_split: Split, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def frame_of(stored: list[StoredRecord], **options: Any) -> pd.DataFrame:
-    return tables.leaderboard(stored, **{"view": "seen_removed", "cutoff": 5, **options})
+    return board_rows.leaderboard(stored, **{"view": "seen_removed", "cutoff": 5, **options})
 
 
 def test_rows_of_different_data_never_share_a_table(sample_split: Split, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_rows_of_different_data_never_share_a_table(sample_split: Split, tmp_pat
     shuffled = dataclasses.replace(sample_split, ties="shuffled:0", fingerprint="e" * 64)
     for number, split in enumerate((sample_split, other, shuffled)):
         write_record(tmp_path, split, "model", created=START + timedelta(days=number))
-    groups = tables.boards(load_records(tmp_path).valid())
+    groups = board_rows.boards(load_records(tmp_path).valid())
     assert [len(rows) for rows in groups.values()] == [1, 1, 1]
     for key, rows in groups.items():
         assert {(one.record.dataset.fingerprint, one.record.dataset.ties) for one in rows} == {
@@ -64,7 +64,7 @@ def test_rows_of_different_data_never_share_a_table(sample_split: Split, tmp_pat
 
 def test_a_model_stands_by_its_newest_record_and_keeps_the_older_ones(board: dict[str, StoredRecord]) -> None:
     stored = sorted(board.values(), key=lambda one: one.record.created, reverse=True)
-    newest, older = tables.collapse(stored)
+    newest, older = board_rows.collapse(stored)
     assert len(newest) == len({one.record.model.name for one in newest}) == 7
     assert older == {"last-item-text": [board["older"]]}
     assert board["last-item-text"] in newest
@@ -127,31 +127,35 @@ def test_filters(board: dict[str, StoredRecord]) -> None:
     ]
     frame = frame_of(list(board.values()))
     frame = pd.concat([frame, frame_of(extra)], ignore_index=True)  # type: ignore[arg-type]
-    assert set(tables.filter_rows(frame, kinds=["baseline"])["kind"]) == {"baseline"}
-    fitting = set(tables.filter_rows(frame, fits=True)["id"])
+    assert set(board_rows.filter_rows(frame, kinds=["baseline"])["kind"]) == {"baseline"}
+    fitting = set(board_rows.filter_rows(frame, fits=True)["id"])
     assert board["llama-tiny"].id in fitting and board["random-items"].id in fitting
     assert fitting & set(costs) == {"declared-small"}
-    assert set(tables.filter_rows(frame, hardware=["CPU, 2 cores"])["hardware"]) == {"CPU, 2 cores"}
-    assert set(tables.filter_rows(frame, text="SCRATCH h200")["name"]) == {"llama-tiny"}
-    assert tables.filter_rows(frame, text="nothing-like-it").empty
-    assert len(tables.filter_rows(frame)) == len(frame)
+    assert set(board_rows.filter_rows(frame, hardware=["CPU, 2 cores"])["hardware"]) == {"CPU, 2 cores"}
+    assert set(board_rows.filter_rows(frame, text="SCRATCH h200")["name"]) == {"llama-tiny"}
+    assert board_rows.filter_rows(frame, text="nothing-like-it").empty
+    assert len(board_rows.filter_rows(frame)) == len(frame)
 
 
 def test_sorting_puts_unknown_values_last_in_both_directions(board: dict[str, StoredRecord]) -> None:
     frame = frame_of(list(board.values()))
     for sort in ("ndcg", "-ndcg"):
-        ordered = tables.sort_rows(frame, sort)["ndcg"].tolist()
+        ordered = board_rows.sort_rows(frame, sort)["ndcg"].tolist()
         assert math.isnan(ordered[-1])
         assert ordered[:-1] == sorted(ordered[:-1], reverse=sort.startswith("-"))
-    names = tables.sort_rows(frame, "model")["model"].tolist()
+    names = board_rows.sort_rows(frame, "model")["model"].tolist()
     assert names == sorted(names, key=str.lower)
-    assert tables.sort_rows(frame, "no-such-column").equals(frame)
+    assert board_rows.sort_rows(frame, "no-such-column").equals(frame)
 
 
 def test_no_records_make_an_empty_board() -> None:
     frame = frame_of([])
-    assert frame.empty and tables.filter_rows(frame, text="x").empty and tables.sort_rows(frame, "ndcg").empty
-    assert tables.boards([]) == {} and tables.collapse([]) == ([], {})
+    assert (
+        frame.empty
+        and board_rows.filter_rows(frame, text="x").empty
+        and board_rows.sort_rows(frame, "ndcg").empty
+    )
+    assert board_rows.boards([]) == {} and board_rows.collapse([]) == ([], {})
 
 
 def test_reported_numbers_show_our_value_only_where_protocols_allow(
@@ -160,7 +164,7 @@ def test_reported_numbers_show_our_value_only_where_protocols_allow(
     beauty = dataclasses.replace(sample_split, dataset="beauty2014")
     mine = load_record(write_record(tmp_path, beauty, "last-item-text"))
     rows = load_reported("beauty2014")
-    frame = tables.reported_rows(rows, [mine], view="seen_removed", cutoff=5).set_index("id")
+    frame = board_rows.reported_rows(rows, [mine], view="seen_removed", cutoff=5).set_index("id")
     assert mine.record.metrics is not None
     same = frame.loc["nanogenrec-last-item-bm25"]
     assert same["recall"] == 0.04333
@@ -169,7 +173,7 @@ def test_reported_numbers_show_our_value_only_where_protocols_allow(
     assert math.isnan(frame.loc["gpt4rec", "recall_ours"])
     assert not frame.loc["gpt4rec", "comparable"] and frame.loc["gpt4rec", "recall"] == 0.0653
     assert frame.loc["gpt4rec", "other"] == {"recall@10": 0.0810}
-    nothing = tables.reported_rows(rows, [], view="seen_removed", cutoff=5)
+    nothing = board_rows.reported_rows(rows, [], view="seen_removed", cutoff=5)
     assert nothing["recall_ours"].isna().all() and len(nothing) == len(rows)
 
 
@@ -183,12 +187,12 @@ def test_the_size_of_a_model_is_what_it_states(
 ) -> None:
     model = ModelInfo(name="m", kind="baseline", display_name="m", parameters=parameters)
     record = board["random-items"].record.model_copy(update={"model": model})
-    assert tables.model_size(record) == pytest.approx(expected, nan_ok=True)
+    assert board_rows.model_size(record) == pytest.approx(expected, nan_ok=True)
 
 
 def test_runs_to_choose_from_are_ordered_by_strength(board: dict[str, StoredRecord]) -> None:
     stored = sorted(board.values(), key=lambda one: one.record.created, reverse=True)
-    ordered = tables.strongest_first([one for one in stored if one.record.metrics], "seen_removed")
+    ordered = board_rows.strongest_first([one for one in stored if one.record.metrics], "seen_removed")
     assert [one.record.model.name for one in ordered][:3] == ["llama-twin", "llama-tiny", "last-item-text"]
     assert ordered[-1] == board["older"]
 
@@ -197,7 +201,7 @@ def test_group_rows(board: dict[str, StoredRecord], sample_split: Split) -> None
     pair = [load_contender([board[name]]) for name in ("llama-tiny", "random-items")]
     parts = user_groups(sample_split)
     groups = compare_groups(*pair, parts, metric="ndcg@5", view="seen_kept", resamples=1000)
-    frame = tables.group_rows(groups)
+    frame = board_rows.group_rows(groups)
     assert len(frame) == sum(group.users > 0 for group in groups)
     assert (frame["low"] <= frame["value"]).all() and (frame["value"] <= frame["high"]).all()
     assert set(frame["verdict"]) <= {"significant", "cannot tell"} and "significant" in set(frame["verdict"])
@@ -206,32 +210,32 @@ def test_group_rows(board: dict[str, StoredRecord], sample_split: Split) -> None
 def test_the_frames_of_one_record(board: dict[str, StoredRecord]) -> None:
     record = board["llama-tiny"].record
     assert record.metrics is not None
-    frame = run_tables.metrics_frame(record)
+    frame = run_rows.metrics_frame(record)
     assert len(frame) == len(record.metrics.seen_kept) + len(record.metrics.seen_removed)
     row = frame[(frame["view"] == "seen_kept") & (frame["metric"] == "ndcg") & (frame["cutoff"] == 10)].iloc[
         0
     ]
     assert row["value"] == record.metrics.seen_kept["ndcg@10"].value
-    assert run_tables.cutoffs(record) == [1, 5, 10, 20]
-    slices = run_tables.slices_frame(record, "seen_removed", "recall@5")
-    assert slices[slices["slice"] == run_tables.SLICE_NAMES["same_day"]]["users"].sum() == 1000
-    assert run_tables.stage_frame(record)["share"].sum() == pytest.approx(1.0)
-    assert set(run_tables.memory_frame(record)["memory"]) == {"RAM", "VRAM"}
-    assert set(run_tables.memory_frame(board["random-items"].record)["memory"]) == {"RAM"}
+    assert run_rows.cutoffs(record) == [1, 5, 10, 20]
+    slices = run_rows.slices_frame(record, "seen_removed", "recall@5")
+    assert slices[slices["slice"] == run_rows.SLICE_NAMES["same_day"]]["users"].sum() == 1000
+    assert run_rows.stage_frame(record)["share"].sum() == pytest.approx(1.0)
+    assert set(run_rows.memory_frame(record)["memory"]) == {"RAM", "VRAM"}
+    assert set(run_rows.memory_frame(board["random-items"].record)["memory"]) == {"RAM"}
 
 
 def test_a_cost_only_record_has_empty_quality_frames(sample_split: Split, tmp_path: Path) -> None:
     record = load_record(write_cost_only(tmp_path, sample_split, "llama-8b")).record
-    assert run_tables.metrics_frame(record).empty
-    assert run_tables.slices_frame(record, "seen_kept", "ndcg@5").empty
-    assert run_tables.slice_metrics(record) == []
-    assert run_tables.health_rows(record) == [] and run_tables.loss_frame(record).empty
+    assert run_rows.metrics_frame(record).empty
+    assert run_rows.slices_frame(record, "seen_kept", "ndcg@5").empty
+    assert run_rows.slice_metrics(record) == []
+    assert run_rows.health_rows(record) == [] and run_rows.loss_frame(record).empty
 
 
 def test_generation_health_and_loss_are_read_from_the_details(board: dict[str, StoredRecord]) -> None:
     record = board["llama-tiny"].record
-    assert ("exact title share", "0.93") in run_tables.health_rows(record)
-    loss = run_tables.loss_frame(record)
+    assert ("exact title share", "0.93") in run_rows.health_rows(record)
+    loss = run_rows.loss_frame(record)
     assert len(loss) == len(GENERATION_DETAILS["loss_curve"]) and loss["loss"].iloc[0] == 3.0
 
 
@@ -246,40 +250,40 @@ def test_generation_health_and_loss_are_read_from_the_details(board: dict[str, S
 )
 def test_details_of_any_shape_break_nothing(board: dict[str, StoredRecord], details: dict[str, Any]) -> None:
     record = board["llama-tiny"].record.model_copy(update={"details": details})
-    assert run_tables.loss_frame(record).empty and run_tables.health_rows(record) == []
+    assert run_rows.loss_frame(record).empty and run_rows.health_rows(record) == []
 
 
 def test_looking_up_users_and_items(sample_split: Split) -> None:
-    assert lists.find_users(sample_split, "c000")[0] == "C0000"
-    assert lists.find_users(sample_split, "zzz") == []
-    assert len(lists.find_users(sample_split, "")) == lists.MAX_MATCHES
+    assert list_rows.find_users(sample_split, "c000")[0] == "C0000"
+    assert list_rows.find_users(sample_split, "zzz") == []
+    assert len(list_rows.find_users(sample_split, "")) == list_rows.MAX_MATCHES
     word = sample_split.catalogue.titles[7].split()[0]
-    for item_id in lists.find_items(sample_split.catalogue, f"{word.upper()} "):
+    for item_id in list_rows.find_items(sample_split.catalogue, f"{word.upper()} "):
         row = sample_split.catalogue.rows[item_id]
         assert (
             word.lower()
             in f"{sample_split.catalogue.titles[row]} {sample_split.catalogue.brands[row]}".lower()
         )
-    assert lists.find_items(sample_split.catalogue, "no such thing") == []
+    assert list_rows.find_items(sample_split.catalogue, "no such thing") == []
 
 
 def test_who_bought_an_item_and_who_is_shown_it(toy_split: Split) -> None:
-    had, wanted = lists.buyers(toy_split, 4)
+    had, wanted = list_rows.buyers(toy_split, 4)
     assert had.tolist() == [3] and wanted.tolist() == [1, 4]
     rankings = np.array([[4, 0], [0, 4], [1, 2], [3, -1], [-1, -1], [5, 4]], dtype=np.int32)
-    assert lists.listed_to(rankings, 4, 1).tolist() == [0]
-    assert lists.listed_to(rankings, 4, 2).tolist() == [0, 1, 5]
+    assert list_rows.listed_to(rankings, 4, 1).tolist() == [0]
+    assert list_rows.listed_to(rankings, 4, 2).tolist() == [0, 1, 5]
 
 
 def test_a_users_lists_are_shown_with_hits_marked(sample_split: Split) -> None:
     rankings = make_rankings(sample_split, skill=1.0)
     user = int(np.flatnonzero((rankings[:, :5] == sample_split.test.targets[:, None]).any(axis=1))[0])
     run = RunLists(name="Perfect <b>", rankings=rankings)
-    html = lists.lists_table(sample_split, user, [run], 10)
+    html = list_rows.lists_table(sample_split, user, [run], 10)
     assert html.count("✓ bought next") == 1 and "Perfect &lt;b&gt;" in html and "<b>" not in html
-    assert "place" in lists.outcome(sample_split, user, run)
+    assert "place" in list_rows.outcome(sample_split, user, run)
     assert html.count("<tr>") == 11
-    history = lists.history_table(sample_split, user)
+    history = list_rows.history_table(sample_split, user)
     assert history.count("to be predicted") == 1
     assert history.count("<tr") == 2 + sample_split.test.histories.lengths[user]
 
@@ -288,11 +292,11 @@ def test_generated_texts_are_shown_with_what_they_found(sample_split: Split, tmp
     path = write_record(tmp_path, sample_split, "generative", generations=make_generations(sample_split))
     texts = read_texts(load_record(path))
     assert texts is not None
-    html = lists.texts_table(sample_split, texts.set_index("user_id"), "C0000")
+    html = list_rows.texts_table(sample_split, texts.set_index("user_id"), "C0000")
     assert html is not None and html.count("<tr>") == 6
     assert "nothing like it" in html and "Title: " in html
-    assert lists.texts_table(sample_split, texts.set_index("user_id"), "nobody") is None
-    assert lists.texts_table(sample_split, None, "C0000") is None
+    assert list_rows.texts_table(sample_split, texts.set_index("user_id"), "nobody") is None
+    assert list_rows.texts_table(sample_split, None, "C0000") is None
 
 
 def test_formatting() -> None:

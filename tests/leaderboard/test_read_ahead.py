@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.schema import Split
-from leaderboard import read_ahead
+from leaderboard.state import read_ahead
 
 
 @pytest.fixture(autouse=True)

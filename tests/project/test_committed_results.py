@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.results_check import check_results
-from bench.results_history import tracked_files
-from bench.store import load_records
+from bench.records.check import check_results
+from bench.records.history import tracked_files
+from bench.records.store import load_records
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ def test_harness_baselines_and_board_need_nothing_but_the_core(
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    plugins = ("-p", "bench.pytest_plugin", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider", "-rs")
+    plugins = ("-p", "bench.run.plugin", "-p", "pytest_benchmark.plugin", "-p", "no:cacheprovider", "-rs")
     cli = ("-c", "from bench.cli import main; main()")
     models = "last-item-text,popularity-weighted,llama-tiny"
     ran = run("-m", "pytest", str(root / "bench"), *plugins, "--benchmark", "--models", models)

@@ -11,11 +11,11 @@ import pytest
 import typer
 
 from bench.cli import build_app
+from bench.comparison.readme_tables import BEGIN, END, update_readme
 from bench.datasets import DATASETS
-from bench.registry import MODELS
-from bench.results_table import BEGIN, END, update_readme
+from bench.models import MODELS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -46,7 +46,7 @@ def test_the_results_table_is_made_from_the_records(tmp_path: Path) -> None:
 
 
 def test_the_example_is_the_file_that_is_tested() -> None:
-    example = (ROOT / "tests" / "example_model.py").read_text(encoding="utf-8")
+    example = (ROOT / "tests" / "examples" / "example_model.py").read_text(encoding="utf-8")
     assert f"```python\n{example}```" in TEXT
     assert len(example.splitlines()) < 25
 

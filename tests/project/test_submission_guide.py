@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import load_records
+from bench.records.store import load_records
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 README = TESTS.parent / "README.md"
 COMMAND = [sys.executable, "-c", "from bench.cli import main; main()"]
 CARD = """\
@@ -44,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_lists_made_elsewhere_reach_the_board(exported: Path) -> None:
-    run([sys.executable, str(TESTS / "example_lists.py"), "inputs"], exported)
+    run([sys.executable, str(TESTS / "examples" / "example_lists.py"), "inputs"], exported)
     (exported / "card.yaml").write_text(CARD)
     words = ["submit", "lists.parquet", "--dataset", "sample", "--name", "next-item", "--kind", "sequential"]
     said = run([*COMMAND, *words, "--card", "card.yaml"], exported)
@@ -59,7 +59,7 @@ def test_lists_made_elsewhere_reach_the_board(exported: Path) -> None:
 
 
 def test_texts_made_elsewhere_reach_the_board(exported: Path) -> None:
-    run([sys.executable, str(TESTS / "example_texts.py"), "inputs"], exported)
+    run([sys.executable, str(TESTS / "examples" / "example_texts.py"), "inputs"], exported)
     words = [
         "submit",
         "texts.jsonl",
@@ -82,6 +82,8 @@ def test_texts_made_elsewhere_reach_the_board(exported: Path) -> None:
 
 def test_the_readme_shows_the_examples_that_were_run() -> None:
     text = README.read_text()
-    blocks = re.findall(r"<!-- example: tests/example_lists.py -->\n```python\n(.*?)```", text, re.DOTALL)
-    assert blocks == [(TESTS / "example_lists.py").read_text()]
-    assert "`tests/example_texts.py`" in text
+    blocks = re.findall(
+        r"<!-- example: tests/examples/example_lists.py -->\n```python\n(.*?)```", text, re.DOTALL
+    )
+    assert blocks == [(TESTS / "examples" / "example_lists.py").read_text()]
+    assert "`tests/examples/example_texts.py`" in text

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.metadata import Item, read_items
-from bench.datasets.reviews import Codes, Reviews, read_reviews
+from bench.datasets.amazon.metadata import Item, read_items
+from bench.datasets.amazon.reviews import Codes, Reviews, read_reviews
 from bench.errors import DataError
 from bench.schema import BoolArray, Catalogue, Int32Array, Interactions
 

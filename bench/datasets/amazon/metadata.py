@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.datasets.lines import read_blocks
-from bench.datasets.literals import parse_literal
+from bench.datasets.amazon.literals import parse_literal
 from bench.errors import DataError
+from bench.files.lines import read_blocks
 
 TITLE_WORDS = 25
 NO_TITLE_TEXT = "Unknown"

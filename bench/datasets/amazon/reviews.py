@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.datasets.lines import Block, read_blocks
 from bench.errors import DataError
+from bench.files.lines import Block, read_blocks
 from bench.schema import FloatArray, Int32Array, Int64Array
 
 _USER, _ITEM, _TIME = map(itemgetter, ("reviewerID", "asin", "unixReviewTime"))

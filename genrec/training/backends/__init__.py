@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from genrec.availability import has_unsloth
-from genrec.base_model import quiet
 from genrec.config import FinetuneSettings
-from genrec.training import LossSum
+from genrec.training.loop import LossSum
+from genrec.weights.base_model import quiet
 
 Chosen = Literal["unsloth", "peft", "full"]
 

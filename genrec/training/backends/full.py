@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from genrec.backends import Trainable
-from genrec.base_model import BaseModel, default_device, quiet, recompute_activations
 from genrec.config import Preset
-from genrec.loss import loss_sum
-from genrec.shapes import llama_config, shape_of
+from genrec.training.backends import Trainable
+from genrec.training.loss import loss_sum
+from genrec.weights.base_model import BaseModel, default_device, quiet, recompute_activations
+from genrec.weights.shapes import llama_config, shape_of
 
 
 def build(preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:

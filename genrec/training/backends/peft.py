@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import ConfigError
-from genrec.backends import Trainable
-from genrec.base_model import BaseModel, default_device, load_base_model, recompute_activations
 from genrec.config import FinetuneSettings
-from genrec.loss import loss_sum
+from genrec.training.backends import Trainable
+from genrec.training.loss import loss_sum
+from genrec.weights.base_model import BaseModel, default_device, load_base_model, recompute_activations
 
 
 def build(settings: FinetuneSettings, base: BaseModel) -> Trainable:

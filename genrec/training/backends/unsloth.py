@@ -20,7 +20,7 @@ from bench.errors import BenchError, Unavailable
 from bench.progress import report
 from genrec.artefact import write_text
 from genrec.availability import UNSLOTH_PYTHON
-from genrec.corpus import Corpus
+from genrec.training.corpus import Corpus
 
 CORPUS, LOG = "corpus.json", "unsloth.log"
 MARK = "@genrec "
@@ -62,11 +62,11 @@ def train_in_own_process(folder: Path, corpus: Corpus) -> float:
 
 def _start(folder: Path, log: Any) -> Any:
     python = os.environ.get(UNSLOTH_PYTHON) or sys.executable
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
     try:
         return subprocess.Popen(
-            [python, "-m", "genrec.backends.unsloth_process", str(folder.resolve())],
+            [python, "-m", "genrec.training.backends.unsloth_process", str(folder.resolve())],
             stdout=subprocess.PIPE,
             stderr=log,
             encoding="utf-8",

@@ -1,7 +1,7 @@
-"""The process in which unsloth trains: `python -m genrec.backends.unsloth_process FOLDER`.
+"""The process in which unsloth trains: `python -m genrec.training.backends.unsloth_process FOLDER`.
 
 Reads the unfinished artefact in FOLDER and its texts, trains with the loop that all backends share,
-and leaves adapter, tokenizer and training.json there. Started by `genrec.backends.unsloth`.
+and leaves adapter, tokenizer and training.json there. Started by `genrec.training.backends.unsloth`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from bench.progress import listening
 from genrec import artefact
 from genrec.artefact import Artefact
-from genrec.backends import Trainable
-from genrec.backends.unsloth import CORPUS, MARK
-from genrec.base_model import BaseModel, find_base_model, keep_unpacked
-from genrec.corpus import Corpus
-from genrec.finetune import train_into
-from genrec.shapes import LORA_TARGETS
-from genrec.tokenizer import load_tokenizer
+from genrec.training.backends import Trainable
+from genrec.training.backends.unsloth import CORPUS, MARK
+from genrec.training.corpus import Corpus
+from genrec.training.finetune import train_into
+from genrec.weights.base_model import BaseModel, find_base_model, keep_unpacked
+from genrec.weights.shapes import LORA_TARGETS
+from genrec.weights.tokenizer import load_tokenizer
 
 
 def main(folder: Path) -> None:

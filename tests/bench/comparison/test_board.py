@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from record_factory import write_cost_only, write_record
 from scipy import stats
 
-from bench.board import board_standings, paired_z_test, significant_pairs
-from bench.comparison import Contender, compare
-from bench.contenders import load_contender
+from bench.comparison.board_standings import board_standings, paired_z_test, significant_pairs
+from bench.comparison.contenders import load_contender
+from bench.comparison.paired import Contender, compare
+from bench.comparison.pareto import gap_to_better, pareto_front
 from bench.errors import RecordError
-from bench.pareto import gap_to_better, pareto_front
+from bench.records.store import load_record
 from bench.schema import Split
-from bench.store import load_record
 
 
 def contender(folder: Path, split: Split, name: str, skill: float, seed: int = 0) -> Contender:

@@ -13,9 +13,9 @@ import pytest
 from record_factory import START, make_rankings, write_cost_only, write_record
 from typer.testing import CliRunner
 
-from bench import store
 from bench.cli import build_app
-from bench.comparison import (
+from bench.comparison.contenders import find_contenders
+from bench.comparison.paired import (
     Comparison,
     Contender,
     compare,
@@ -24,15 +24,15 @@ from bench.comparison import (
     largest_differences,
     list_overlap,
 )
-from bench.comparison_text import as_json, as_latex, as_markdown, as_text
-from bench.contenders import find_contenders
+from bench.comparison.paired_text import as_json, as_latex, as_markdown, as_text
+from bench.datasets.splits import load_split
 from bench.errors import BenchError, ConfigError, RecordError
-from bench.metrics import target_ranks, user_outcomes, view_of
-from bench.records import ModelInfo
+from bench.metrics.ranking import target_ranks, user_outcomes, view_of
+from bench.metrics.slices import user_groups
+from bench.record import ModelInfo
+from bench.records import store
 from bench.schema import NO_ITEM, Split
-from bench.slices import user_groups
-from bench.splits import load_split
-from bench.statistics import PairedDifference
+from bench.statistics.paired_tests import PairedDifference
 
 HOUR = timedelta(hours=1)
 

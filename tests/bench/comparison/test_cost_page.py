@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from record_factory import cpu_cost, environment, gpu_cost, write_record
 
-from bench import store
-from bench.cost_page import BEGIN, END, markdown_costs
-from bench.records import ModelInfo, Record
-from bench.results_table import BEGIN as RESULTS_BEGIN
-from bench.results_table import END as RESULTS_END
-from bench.results_table import newest, update_readme
-from bench.runner import dataset_info
+from bench.comparison.cost_table import BEGIN, END, markdown_costs
+from bench.comparison.readme_tables import BEGIN as RESULTS_BEGIN
+from bench.comparison.readme_tables import END as RESULTS_END
+from bench.comparison.readme_tables import newest, update_readme
+from bench.record import ModelInfo, Record, dataset_info
+from bench.records import store
 from bench.schema import Split
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from bench.environment import commit_of_checkout, describe_environment, installed_versions
+from bench.cost.environment import commit_of_checkout, describe_environment, installed_versions
 
 
 def git(folder: Path, *arguments: str) -> str:

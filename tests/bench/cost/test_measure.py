@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import gpu, measure
-from bench.measure import Meter, measure_latency
+from bench.cost import gpu
+from bench.cost import meter as meter_module
+from bench.cost.meter import Meter, measure_latency
 
 
 def test_stages_are_timed_and_add_up() -> None:
@@ -60,7 +61,7 @@ def test_children_count_in_peak_memory() -> None:
 
 
 def test_without_a_gpu_device_figures_are_null(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "open_gpus", lambda: None)
+    monkeypatch.setattr(meter_module, "open_gpus", lambda: None)
     with Meter() as meter, meter.stage("fit", energy=True):
         pass
     assert meter.peak_vram_bytes is None
@@ -75,8 +76,8 @@ def test_without_the_drivers_library_torchs_figures_stand(monkeypatch: pytest.Mo
         max_memory_allocated=lambda: 5_000_000,
         max_memory_reserved=lambda: 6_000_000,
     )
-    monkeypatch.setattr(measure, "open_gpus", lambda: None)
-    monkeypatch.setattr(measure, "_cuda", lambda: cuda)
+    monkeypatch.setattr(meter_module, "open_gpus", lambda: None)
+    monkeypatch.setattr(meter_module, "_cuda", lambda: cuda)
     with Meter() as meter, meter.stage("fit", energy=True):
         pass
     peak = meter.peak_vram_bytes

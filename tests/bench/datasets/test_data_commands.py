@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 
 from bench.commands import data as commands
 from bench.datasets import DATASETS, export, load
+from bench.datasets.splits import leave_one_out, load_split
 from bench.datasets.summary import raw_counts, summarise, verify
 from bench.errors import ConfigError, DataError, Unavailable
 from bench.schema import Split
-from bench.splits import leave_one_out, load_split
 
 ITEMS = [{"asin": item, "title": title} for item, title in zip("ABCD", ("a", "b", "a", "d"), strict=True)]
 ITEMS.append({"asin": "N"})
@@ -161,7 +161,8 @@ def columns_of(path: Path) -> dict[str, list[Any]]:
 
 
 def test_export_parquet(tmp_path: Path, sample_split: Split) -> None:
-    from genrec.serialize import example_texts, item_texts, prompts, training_texts
+    from bench.datasets.prompts import example_texts, prompts, training_texts
+    from bench.retrieval.item_text import item_texts
 
     folder = tmp_path / "out"
     result = run("export", "sample", "--to", folder)
@@ -202,18 +203,18 @@ def test_export_dataset_dict_reads_back(tmp_path: Path) -> None:
 def test_dataset_dict_without_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split
 ) -> None:
-    import genrec.serialize
+    import bench.datasets.prompts
 
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(Unavailable, match=r"pip install 'genrec-bench\[export\]'"):
-        export.export_dataset_dict(toy_split, genrec.serialize, tmp_path / "x")
+        export.export_dataset_dict(toy_split, bench.datasets.prompts, tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_for_submission_holds_no_test_target(tmp_path: Path, toy_split: Split) -> None:
-    import genrec.serialize
+    import bench.datasets.prompts
 
-    export.export_for_submission(toy_split, genrec.serialize, tmp_path / "out")
+    export.export_for_submission(toy_split, bench.datasets.prompts, tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [
         "catalogue.parquet",
@@ -241,13 +242,13 @@ def test_export_for_submission_holds_no_test_target(tmp_path: Path, toy_split: S
 def test_export_overwrites_nothing_and_leaves_no_half_folder(
     tmp_path: Path, toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import genrec.serialize
+    import bench.datasets.prompts
 
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "mine.txt").write_text("keep")
     with pytest.raises(DataError, match="exists already"):
-        export.export_parquet(toy_split, genrec.serialize, folder)
+        export.export_parquet(toy_split, bench.datasets.prompts, folder)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 
     def full_disk(*_: object, **__: object) -> None:
@@ -255,7 +256,7 @@ def test_export_overwrites_nothing_and_leaves_no_half_folder(
 
     monkeypatch.setattr(pq, "write_table", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
-        export.export_parquet(toy_split, genrec.serialize, tmp_path / "other")
+        export.export_parquet(toy_split, bench.datasets.prompts, tmp_path / "other")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

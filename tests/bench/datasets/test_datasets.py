@@ -14,12 +14,13 @@ from amazon_files import DAY, json_lines, literal_lines, read_rows, review, writ
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bench.datasets import DATASETS, lines, load, resolve_data_dir
-from bench.datasets.amazon import read_amazon
-from bench.datasets.lines import Block, read_blocks
-from bench.datasets.literals import parse_literal
-from bench.datasets.reviews import parse_lines
+from bench.datasets import DATASETS, load, resolve_data_dir
+from bench.datasets.amazon.files import read_amazon
+from bench.datasets.amazon.literals import parse_literal
+from bench.datasets.amazon.reviews import parse_lines
 from bench.errors import ConfigError, DataError
+from bench.files import lines
+from bench.files.lines import Block, read_blocks
 
 ITEMS = [
     {
@@ -427,7 +428,7 @@ def test_loads_the_unpacked_file_too(tmp_path: Path) -> None:
 
 def test_reading_needs_no_heavy_package() -> None:
     code = (
-        "import sys, bench.splits; bench.splits.load_split('sample');"
+        "import sys, bench.datasets.splits; bench.datasets.splits.load_split('sample');"
         "print([m for m in ('pandas', 'pyarrow', 'torch', 'scipy', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ import numpy as np
 
 from bench.datasets import DATASETS, load
 from bench.datasets.sample import NEW_ARRIVALS, make_sample
+from bench.datasets.splits import load_split
 from bench.schema import Split
-from bench.splits import load_split
 
 
 def recall_at_5(scores: np.ndarray, targets: np.ndarray) -> float:

@@ -9,16 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.datasets.prompts import example_texts, instruction, last_item_examples, prompts, training_texts
 from bench.errors import ConfigError
+from bench.retrieval.item_text import item_texts
 from bench.schema import Catalogue, Examples, Histories, Split
-from genrec.serialize import (
-    example_texts,
-    instruction,
-    item_texts,
-    last_item_examples,
-    prompts,
-    training_texts,
-)
 
 FULL = "title+category+brand+price"
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.datasets.split_rules import parse_split
+from bench.datasets.splits import load_split, split_interactions
 from bench.errors import ConfigError, DataError
 from bench.schema import Catalogue, Histories, Interactions, Split
-from bench.splits import load_split, split_interactions
 
 DAY = 86_400
 ROWS = [  # user, item, day

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.datasets import DATASETS
-from bench.datasets.amazon import read_amazon
+from bench.datasets.amazon.files import read_amazon
+from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import ConfigError, DataError
 from bench.schema import Catalogue, Interactions, Split
-from bench.splits import leave_one_out, load_split
 
 
 def interactions(

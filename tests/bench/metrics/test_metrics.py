@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from ranx_oracle import ranx_scores
 from scipy.stats import bootstrap
 
-from bench import diversity, metrics
-from bench.bootstrap import binned_interval, grouped_intervals, percentile_bounds
 from bench.errors import ConfigError, RankingError
-from bench.metrics import (
+from bench.metrics import diversity, ranking
+from bench.metrics.ranking import (
     CUTOFFS,
     check_rankings,
     evaluate,
@@ -31,9 +30,10 @@ from bench.metrics import (
     user_outcomes,
     view_of,
 )
-from bench.records import VIEWS
+from bench.metrics.slices import training_popularity, user_groups
+from bench.record import VIEWS
 from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Rankings, Split
-from bench.slices import training_popularity, user_groups
+from bench.statistics.bootstrap import binned_interval, grouped_intervals, percentile_bounds
 
 
 def lists(*rows: list[int], depth: int = 4) -> Rankings:
@@ -445,7 +445,7 @@ class TestChecks:
 
     def test_shared_tables_cannot_be_changed(self) -> None:
         with pytest.raises(ValueError, match="read-only"):
-            metrics._gains("ndcg@5", 7)[0] = 1.0
+            ranking._gains("ndcg@5", 7)[0] = 1.0
 
     def test_views(self, toy_split: Split) -> None:
         assert view_of(TOY_LISTS, toy_split.test.histories, "seen_kept") is TOY_LISTS

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from bench.audits import audit
-from bench.records import Audit
+from bench.record import Audit
+from bench.records.audits import audit
 from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Rankings, Split
 
 USERS, ITEMS, DEPTH = 2000, 500, 20

@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from bench.commands import results as results_commands
 from bench.commands import results_check as check_commands
 from bench.errors import ConfigError, RecordError
-from bench.metrics import evaluate
-from bench.results_check import CheckOutcome, check_results
+from bench.metrics.ranking import evaluate
+from bench.records.check import CheckOutcome, check_results
+from bench.records.store import load_record
 from bench.schema import Split
-from bench.store import load_record
 
 
 def add_record(folder: Path, split: Split, name: str, *, skill: float, **options: Any) -> Path:
@@ -105,7 +105,7 @@ def test_each_edit_of_a_record_is_found(change: Any, message: str, results: Path
 
 
 def test_edited_lists_are_found_even_if_their_hash_is_edited_too(results: Path) -> None:
-    from bench.store import file_sha256
+    from bench.records.store import file_sha256
 
     path = record_of(results)
     lists = path.with_suffix(".parquet")
@@ -160,14 +160,14 @@ def test_files_out_of_place_are_found(name: str, results: Path) -> None:
 def test_links_and_large_files_are_refused(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (results / "v1" / "sample" / "model-a" / "20260101T000000000000Z-abc.json").symlink_to("/etc/passwd")
     assert "a link" in messages(check_results(results))
-    monkeypatch.setattr("bench.results_check.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("bench.records.check.MAX_FILE_BYTES", 1000)
     assert "larger than" in messages(check_results(results))
 
 
 def test_a_record_whose_data_are_not_at_hand_is_counted_not_failed(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.results_check.load_split", _missing_data)
+    monkeypatch.setattr("bench.records.check.load_split", _missing_data)
     outcome = check_results(results, data_dir=tmp_path)
     assert outcome.rescored == 0 and outcome.problems == []
     assert len(outcome.not_rescored) == 2 and "get it by" in outcome.not_rescored[0]

@@ -7,14 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_store import RANKINGS, make_record
+from toy_record import RANKINGS, make_record
 from typer.testing import CliRunner
 
-from bench import store
 from bench.cli import build_app
+from bench.comparison.readme_tables import BEGIN, END, markdown_table, newest, update_readme
 from bench.errors import RecordError
-from bench.records import ModelInfo
-from bench.results_table import BEGIN, END, markdown_table, newest, update_readme
+from bench.record import ModelInfo
+from bench.records import store
 from bench.schema import Split
 
 

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from toy_record import RANKINGS, make_record
 
-from bench import store
-from bench.environment import describe_environment
 from bench.errors import RecordError
-from bench.list_files import read_lists, read_texts
-from bench.metrics import evaluate
-from bench.records import Cost, ModelInfo, Record
-from bench.runner import dataset_info
+from bench.records import store
+from bench.records.columns import read_lists, read_texts
 from bench.schema import Generations, Split
-
-RANKINGS = np.array([[3, 0, -1], [4, 5, 6], [2, -1, -1], [-1, -1, -1], [4, 1, 0], [7, 2, 3]], dtype=np.int32)
-
-
-def make_record(split: Split, **changes: Any) -> Record:
-    fields: dict[str, Any] = dict(
-        status="complete",
-        source="harness",
-        created=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
-        command="pytest bench --benchmark",
-        seed=0,
-        depth=3,
-        dataset=dataset_info(split),
-        model=ModelInfo(name="toy-model", kind="baseline", display_name="Toy"),
-        metrics=evaluate(split, RANKINGS),
-        cost=Cost(wall_seconds={"fit": 1.0}, users_per_second=6.0),
-        environment=describe_environment(),
-    )
-    return Record(**{**fields, **changes})
 
 
 def test_a_record_comes_back_as_it_was_written(toy_split: Split, tmp_path: Path) -> None:
@@ -118,20 +96,23 @@ def test_a_kill_in_the_middle_of_a_record_shows_no_half(toy_split: Split, tmp_pa
         """
         import os, signal, sys
         from pathlib import Path
-        sys.path.insert(0, "tests")
-        import conftest, test_store
-        from bench import store
+        import conftest, toy_record
+        from bench.records import store
         os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL) if calls.pop() else None
         calls = [int(piece) for piece in sys.argv[2]][::-1]
         split = conftest.toy_split.__wrapped__()
-        store.write(test_store.make_record(split), split, test_store.RANKINGS, None, Path(sys.argv[1]))
+        store.write(toy_record.make_record(split), split, toy_record.RANKINGS, None, Path(sys.argv[1]))
         """
     )
     for kill_at in ("1", "01", "001"):  # while the lists, their ranks, then the record are being written
         folder = tmp_path / kill_at
         folder.mkdir()
         done = subprocess.run(
-            [sys.executable, "-c", script, str(folder), kill_at], check=False, capture_output=True, text=True
+            [sys.executable, "-c", script, str(folder), kill_at],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
         assert store.load_records(folder) == store.LoadedRecords(records=[], problems=[])

@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_store import RANKINGS, make_record
+from toy_record import RANKINGS, make_record
 
-from bench import store
 from bench.errors import RecordError
-from bench.metrics import mean_quality
-from bench.records import VIEWS
+from bench.metrics.ranking import mean_quality
+from bench.record import VIEWS
+from bench.records import store
+from bench.records.store import StoredRecord
+from bench.records.target_ranks import read_ranks
 from bench.schema import Split
-from bench.store import StoredRecord
-from bench.target_ranks import read_ranks
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from bench.commands.reported import register
 from bench.errors import ConfigError
-from bench.registry import MODELS
-from bench.reported import FIRST_SOURCES, find_reported, load_reported, parse_reported
-from bench.reported_text import reported_table
+from bench.models import MODELS
+from bench.reported.rows import FIRST_SOURCES, find_reported, load_reported, parse_reported
+from bench.reported.text import reported_table
 
 
 @pytest.fixture

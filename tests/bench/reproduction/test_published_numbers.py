@@ -11,7 +11,7 @@ from baselines.last_item_text import LastItemText
 from baselines.popularity_weighted import PopularityWeighted
 from baselines.random_items import RandomItems
 from baselines.repeat_last import RepeatLast
-from bench.metrics import evaluate
+from bench.metrics.ranking import evaluate
 from bench.schema import NO_ITEM, Rankings, Recommender, Split
 
 pytestmark = pytest.mark.real_data

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from bench.commands.reproduce import as_text, register
 from bench.errors import ConfigError, RecordError
-from bench.reproduction import FILE_NAME, Reproduction, load, reproduce, save
+from bench.records.store import load_records
+from bench.reproduction.report import FILE_NAME, Reproduction, load, reproduce, save
+from bench.reproduction.score_ties import tie_orders
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.item_text import item_texts
 from bench.schema import Catalogue, Split
-from bench.score_ties import tie_orders
-from bench.store import load_records
-from genrec.bm25 import BM25Index
-from genrec.serialize import item_texts
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
+from bench.retrieval import bm25
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.item_text import item_texts
 from bench.schema import NO_ITEM, Split
-from genrec import bm25
-from genrec.bm25 import BM25Index
-from genrec.serialize import item_texts
 
 WORDS = ["soap", "comb", "rose", "oak", "the", "x", "red", "mint"]
 """Few enough that equal texts and equal scores are common; 'the' is a stop word, 'x' is too short."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.health import generation_health
+from bench.retrieval.list_rules import Retrieved
 from bench.schema import NO_ITEM
-from genrec.generate import GeneratedTexts
-from genrec.health import generation_health
-from genrec.retrieve import Retrieved
 
 
 def made(texts: list[str], indptr: list[int], truncated: list[bool], tokens: list[int]) -> GeneratedTexts:

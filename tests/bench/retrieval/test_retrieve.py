@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.retrieval.bm25 import BM25Index
+from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.list_rules import retrieve
+from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM
-from genrec.bm25 import BM25Index
-from genrec.config import RetrieveSettings
-from genrec.generate import GeneratedTexts
-from genrec.retrieve import retrieve
 
 CATALOGUE = [
     "Title: Rose Soap",  # 0
@@ -179,7 +179,7 @@ def test_rules_agree_with_a_plain_loop(
 
 @pytest.mark.real_data
 def test_all_test_users_of_beauty_in_seconds(real_split: Any) -> None:
-    from genrec.serialize import item_texts
+    from bench.retrieval.item_text import item_texts
 
     texts = item_texts(real_split.catalogue)
     index = BM25Index.build(texts)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import store
-from bench.list_files import read_lists
-from bench.splits import load_split
+from bench.datasets.splits import load_split
+from bench.records import store
+from bench.records.columns import read_lists
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 MODEL = '''
 import numpy as np

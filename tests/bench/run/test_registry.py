@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import registry
+from bench import models
 from bench.contract import RecommenderContract
 from bench.errors import ConfigError
-from bench.metrics import evaluate
-from bench.registry import MODELS, available_models, create, find_model, model_from_file
+from bench.metrics.ranking import evaluate
+from bench.models import MODELS, available_models, create, find_model, model_from_file
 from bench.schema import Recommender, Split
 
-EXAMPLE = Path(__file__).with_name("example_model.py")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "example_model.py"
 
 
 class TestExampleModel(RecommenderContract):
@@ -56,7 +56,7 @@ def test_the_table_says_what_the_class_says(name: str) -> None:
 
 def test_looking_at_the_table_imports_no_model() -> None:
     code = (
-        "import sys; from bench.registry import available_models, find_model\n"
+        "import sys; from bench.models import available_models, find_model\n"
         "available_models(); find_model('llama-8b'); find_model('last-item-text')\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('genrec', 'baselines', 'torch')])"
     )
@@ -77,8 +77,8 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str, name: 
     (tmp_path / "their_package.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "their_package", raising=False)
-    point = EntryPoint(name=name, value="their_package:Theirs", group=registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    point = EntryPoint(name=name, value="their_package:Theirs", group=models.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(models, "entry_points", lambda group: [point] if group == point.group else [])
 
 
 MODEL = """

@@ -16,15 +16,15 @@ from typing import Any
 import psutil
 import pytest
 
-from bench import store
-from bench.audits import audit
 from bench.errors import BenchError, ConfigError, DataError, ModelError, Unavailable
-from bench.list_files import read_lists
-from bench.metrics import evaluate
+from bench.metrics.ranking import evaluate
+from bench.models import model_from_file
 from bench.progress import listening
-from bench.registry import model_from_file
+from bench.records import store
+from bench.records.audits import audit
+from bench.records.columns import read_lists
 from bench.run.guard import array_digests
-from bench.runner import Outcome, Request, run
+from bench.run.runner import Outcome, Request, run
 from bench.schema import Split
 
 MODELS = Path(__file__).with_name("spy_models.py")
@@ -245,8 +245,8 @@ def test_data_that_cannot_be_read_end_the_process_too(harness: Harness) -> None:
 def test_no_model_outlives_the_harness(end: signal.Signals, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     code = (
-        "import sys; from pathlib import Path; from bench.registry import model_from_file\n"
-        "from bench.contract import small_shop; from bench.runner import Request, run\n"
+        "import sys; from pathlib import Path; from bench.models import model_from_file\n"
+        "from bench.contract import small_shop; from bench.run.runner import Request, run\n"
         f"entry = model_from_file({f'{MODELS}:Sleeps'!r})\n"
         f"run(Request(entry=entry, load=lambda: (small_shop(), 0.0), results_dir=Path('r'), command='', "
         f"arguments={{'log': {str(log)!r}}}))"

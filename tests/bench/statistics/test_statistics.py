@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, bootstrap, permutation_test
 
-from bench import statistics
-from bench.bootstrap import grouped_intervals
-from bench.metrics import user_outcomes
+from bench.metrics.ranking import user_outcomes
 from bench.schema import FloatArray
-from bench.statistics import (
+from bench.statistics import paired_tests
+from bench.statistics.bootstrap import grouped_intervals
+from bench.statistics.paired_tests import (
     bootstrap_means,
     detectable_difference,
     holm,
@@ -138,7 +138,7 @@ class TestBootstrap:
 
     def test_small_steps_draw_from_the_same_distribution(self, monkeypatch: pytest.MonkeyPatch) -> None:
         model = outcomes(np.random.default_rng(0), 300, 0.3)
-        monkeypatch.setattr(statistics, "CELLS", 100)
+        monkeypatch.setattr(paired_tests, "CELLS", 100)
         stepped = mean_intervals([model], np.random.default_rng(1), resamples=4000)[0]
         monkeypatch.undo()
         whole = mean_intervals([model], np.random.default_rng(2), resamples=4000)[0]

@@ -14,25 +14,25 @@ import typer
 from record_factory import make_rankings, write_record
 from typer.testing import CliRunner
 
-from bench import store
-from bench.arrow import write_parquet
-from bench.board import board_standings
 from bench.commands.submit import register
-from bench.comparison import compare, compare_metrics
-from bench.comparison_text import as_text
-from bench.contenders import find_contenders, load_contender
+from bench.comparison.board_standings import board_standings
+from bench.comparison.contenders import find_contenders, load_contender
+from bench.comparison.paired import compare, compare_metrics
+from bench.comparison.paired_text import as_text
+from bench.comparison.readme_tables import markdown_table
 from bench.errors import ConfigError, RecordError
-from bench.list_files import read_lists
-from bench.metrics import evaluate, ranks_in_view
-from bench.records import Record
-from bench.results_check import check_results
-from bench.results_table import markdown_table
+from bench.files.arrow import write_parquet
+from bench.metrics.ranking import evaluate, ranks_in_view
+from bench.record import Record
+from bench.records import store
+from bench.records.check import check_results
+from bench.records.columns import read_lists
+from bench.records.store import load_record, load_records
 from bench.schema import Int32Array, Split
-from bench.store import load_record, load_records
 from bench.submission import Entry, ModelCard, SubmissionError
 from bench.submission.outcomes import Outcomes, build_outcomes_record, known_ranks, read_outcomes_file
-from leaderboard import tables
 from leaderboard.export import export
+from leaderboard.frames import board_rows
 
 K = 5
 ENTRY = Entry(
@@ -241,7 +241,7 @@ def test_the_board_the_export_and_the_readme_show_the_row_with_its_mark(
     assert standings["their-model"].best_rank == 1 and standings["baseline"].best_rank == 2
     assert set(board_standings(contenders, metric="recall@10", view="seen_removed")) == {"baseline"}
 
-    frame = tables.leaderboard(records, view="seen_removed", cutoff=5).set_index("name")
+    frame = board_rows.leaderboard(records, view="seen_removed", cutoff=5).set_index("name")
     assert frame.loc["their-model", "recall"] == pytest.approx(float((ranks > 0).mean()))
     assert frame.loc["their-model", "published"].startswith("published outcomes, not re-run")
     assert frame.loc["baseline", "published"] == ""

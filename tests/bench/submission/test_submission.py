@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,10 +34,10 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.errors import BenchError, ConfigError
-from bench.list_files import read_lists
-from bench.records import Record
+from bench.record import Record
+from bench.records.columns import read_lists
+from bench.records.store import load_records
 from bench.schema import NO_ITEM, Rankings, Split
-from bench.store import load_records
 from bench.submission import (
     Entry,
     ModelCard,
@@ -582,7 +583,7 @@ def _submit_and_die(path: Path, results: Path) -> None:
     """Run the command in a process that dies the moment the ranked lists are in place."""
     import os
 
-    from bench import store
+    from bench.records import store
 
     place = store._place
 
@@ -602,12 +603,11 @@ def test_a_kill_before_the_record_is_whole_leaves_no_record(
     app: typer.Typer, named: Named, tmp_path: Path
 ) -> None:
     path = write_text(tmp_path, "lists.csv", named)
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import test_submission as t; from pathlib import Path; "
-    )
-    code += "t._submit_and_die(*map(Path, sys.argv[2:]))"
-    words = [sys.executable, "-c", code, Path(__file__).parent, path, tmp_path / "results"]
-    assert subprocess.run(words, check=False).returncode == 9
+    code = "import sys; import test_submission as t; from pathlib import Path; "
+    code += "t._submit_and_die(*map(Path, sys.argv[1:]))"
+    words = [sys.executable, "-c", code, path, tmp_path / "results"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(words, env=environment, check=False).returncode == 9
     loaded = load_records(tmp_path / "results")
     assert loaded.records == [] and loaded.problems == []
     assert submit(app, path, tmp_path / "results").exit_code == 0

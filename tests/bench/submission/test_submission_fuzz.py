@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from submission_files import TEXT_FORMATS, Named
 
-from bench.metrics import check_rankings
+from bench.metrics.ranking import check_rankings
+from bench.records.store import load_records, write
 from bench.schema import Split
-from bench.store import load_records, write
 from bench.submission import Entry, SubmissionError, build_record, read_submission, tables
 
 RANDOM = "GENREC_BENCH_FUZZ_RANDOM" in os.environ

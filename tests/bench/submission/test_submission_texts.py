@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.errors import ConfigError
-from bench.list_files import read_texts
+from bench.records.columns import read_texts
+from bench.records.store import load_records
 from bench.schema import Split
-from bench.store import load_records
 from bench.submission import Entry, Submission, build_record, read_submission
-from genrec.submission_texts import as_item_line
+from bench.submission.rank_texts import as_item_line
 
 
 def lines_of(split: Split, *, tokens: bool = False) -> list[dict[str, Any]]:

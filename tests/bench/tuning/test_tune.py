@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from bench.cli import build_app
 from bench.contract import small_shop
 from bench.errors import ConfigError
-from bench.registry import ModelEntry, find_model
+from bench.models import ModelEntry, find_model
 from bench.schema import Split
 from bench.tuning import study
 from bench.tuning.ledger import ledger_path, read_ledger

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.datasets.splits import load_split
 from bench.errors import ConfigError
-from bench.registry import ModelEntry, find_model, model_from_file, tuned_folder
-from bench.runner import Request, run
-from bench.session import BenchSession
-from bench.splits import load_split
+from bench.models import ModelEntry, find_model, model_from_file, tuned_folder
+from bench.run.runner import Request, run
+from bench.run.session import BenchSession
 from bench.tuning.ledger import Ledger, ledger_path, write_ledger
 
 MODEL = """

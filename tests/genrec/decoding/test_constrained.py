@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import ConfigError
+from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
+from genrec.decoding.generator import generate
 from genrec.decoding.trie import Trie
-from genrec.generate import GeneratedTexts, generate
 
 TOKENIZER = writers.tokenizer()
 END = TOKENIZER.eos_token_id

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig
 
 from bench.errors import BenchError, ConfigError
+from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
 from genrec.decoding.attention import grouped_sdpa
 from genrec.decoding.batches import CPU_BUDGET, bytes_per_token, plan, token_budget
 from genrec.decoding.cache import cached
+from genrec.decoding.generator import generate
 from genrec.decoding.sample import SampleRules, draw
-from genrec.generate import GeneratedTexts, generate
 
 TOKENIZER = writers.tokenizer()
 STRATEGIES = ("beam", "sample", "calrec", "constrained")

@@ -14,9 +14,10 @@ import pytest
 import writers
 
 from bench.errors import ConfigError, DataError
+from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
-from genrec.decoding.store import Written, open_store
-from genrec.generate import GeneratedTexts, generate, generation_key
+from genrec.decoding.generator import generate, generation_key
+from genrec.decoding.kept_texts import Written, open_store
 
 TOKENIZER = writers.tokenizer()
 PROMPTS = writers.prompts(12, seed=1)
@@ -161,7 +162,7 @@ def test_the_key_covers_what_texts_depend_on_and_nothing_else() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {paths!r}
 import test_generation_store as case
 import writers
 
@@ -184,7 +185,11 @@ def test_a_killed_run_goes_on_to_the_same_texts(tmp_path: Path) -> None:
     model.register_forward_pre_hook(lambda *_: passes.__setitem__(0, passes[0] + 1))
     whole = write(None, model=model)
     die_at = int(np.random.default_rng().integers(passes[0] // 2, passes[0]))
-    code = KILLED.format(tests=str(Path(__file__).parent), die_at=die_at, folder=str(tmp_path))
+    code = KILLED.format(
+        paths=[str(Path(__file__).parent), str(Path(__file__).parents[2] / "helpers")],
+        die_at=die_at,
+        folder=str(tmp_path),
+    )
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lines_then = (tmp_path / f"{KEY}.jsonl").read_bytes().count(b"\n") - 1

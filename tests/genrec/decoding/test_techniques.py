@@ -10,9 +10,10 @@ import pytest
 import torch
 import writers
 
+from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
+from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import Techniques
-from genrec.generate import GeneratedTexts, TextGenerator
 
 TOKENIZER = writers.tokenizer()
 STRATEGIES = ("beam", "sample", "constrained")

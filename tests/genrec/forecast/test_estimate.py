@@ -16,12 +16,18 @@ from typer.testing import CliRunner
 
 from bench.errors import BenchError, ConfigError
 from bench.schema import Split
-from genrec.base_model import recompute_activations, shape_of_checkpoint
 from genrec.config import load_preset
-from genrec.estimate import Workload, finetune_flops_per_token, forecast
-from genrec.gpus import GPUS, find_gpu
-from genrec.memory import block_activation_bytes, finetune_memory, generate_memory, kv_bytes, weight_bytes
-from genrec.shapes import LLAMA_SHAPES, Shape, llama_config
+from genrec.forecast.estimate import Workload, finetune_flops_per_token, forecast
+from genrec.forecast.gpus import GPUS, find_gpu
+from genrec.forecast.memory import (
+    block_activation_bytes,
+    finetune_memory,
+    generate_memory,
+    kv_bytes,
+    weight_bytes,
+)
+from genrec.weights.base_model import recompute_activations, shape_of_checkpoint
+from genrec.weights.shapes import LLAMA_SHAPES, Shape, llama_config
 
 GB = 1e9
 PUBLISHED_UNDER_GB = {"llama-1b": 4.0, "llama-3b": 5.5, "llama-8b": 9.0}
@@ -168,7 +174,7 @@ class TestCommand:
     def run(self, *words: str, split: Split, monkeypatch: pytest.MonkeyPatch) -> str:
         from bench.cli import build_app
 
-        monkeypatch.setattr("bench.splits.load_split", lambda name, data_dir=None: split)
+        monkeypatch.setattr("bench.datasets.splits.load_split", lambda name, data_dir=None: split)
         monkeypatch.setenv("COLUMNS", "160")
         result = CliRunner().invoke(build_app(), ["estimate", *words])
         if isinstance(result.exception, BenchError):
@@ -231,10 +237,10 @@ def test_forecast_needs_no_torch() -> None:
         "sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from genrec.commands.estimate import find_shape\n"
         "from genrec.config import load_preset\n"
-        "import genrec.estimate, genrec.memory, genrec.workload\n"
+        "import genrec.forecast.estimate, genrec.forecast.memory, genrec.forecast.workload\n"
         "print(find_shape('llama-8b', load_preset('llama-8b')).parameters)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=Path(__file__).parents[1], capture_output=True, text=True
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[3], capture_output=True, text=True
     )
     assert done.stdout.strip() == "8030261248", done.stderr

@@ -12,9 +12,9 @@ import writers
 from tiny_report import go, make_setting, records
 from typer.testing import CliRunner
 
-from bench import store
 from bench.cli import build_app
 from bench.errors import BenchError
+from bench.records import store
 from bench.schema import Split
 from genrec.availability import UNSLOTH_PYTHON
 from genrec.config import GenerateSettings, load_preset
@@ -23,7 +23,7 @@ from genrec.gpu_report.generation_speed import WAYS
 from genrec.gpu_report.published_loop import published_loop
 from genrec.gpu_report.rates import data_sheet, generation_work, model_flops_per_token
 from genrec.gpu_report.setting import TINY, Setting
-from genrec.shapes import LLAMA_SHAPES
+from genrec.weights.shapes import LLAMA_SHAPES
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="tiny sizes are for machines without a GPU")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_report import go, make_setting, quiet, step_part
 
-from bench import store
+from bench.records import store
 from bench.schema import Split
 from genrec.gpu_report import steps
 from genrec.gpu_report.setting import Setting

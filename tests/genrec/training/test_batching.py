@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import scratch_preset, shop
 
-from genrec.batching import IGNORE, Layout, batches, pack, padded_tokens, step_rows
-from genrec.corpus import build_corpus, training_examples
-from genrec.encode import TokenSequences, encode
-from genrec.serialize import item_texts
-from genrec.tokenizer import train_tokenizer
+from bench.retrieval.item_text import item_texts
+from genrec.training.batching import IGNORE, Layout, batches, pack, padded_tokens, step_rows
+from genrec.training.corpus import build_corpus, training_examples
+from genrec.training.encode import TokenSequences, encode
+from genrec.weights.tokenizer import train_tokenizer
 
 LAYOUTS: tuple[Layout, ...] = ("padded", "length_grouped", "packed")
 PAD = 99_999

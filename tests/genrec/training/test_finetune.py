@@ -16,14 +16,14 @@ from tiny_models import adapter_preset, base_checkpoint, compact_preset, scratch
 from bench.errors import ConfigError, DataError, Unavailable
 from bench.schema import Examples, Histories, TrainingData
 from genrec import artefact
-from genrec.backends.peft import build as build_peft
-from genrec.base_model import BaseModel
 from genrec.config import Preset, load_preset
-from genrec.corpus import build_corpus
-from genrec.encode import encode
-from genrec.finetune import finetune
-from genrec.shapes import LLAMA_SHAPES, LORA_TARGETS, llama_config
-from genrec.tracking import open_log
+from genrec.training.backends.peft import build as build_peft
+from genrec.training.corpus import build_corpus
+from genrec.training.encode import encode
+from genrec.training.finetune import finetune
+from genrec.training.tracking import open_log
+from genrec.weights.base_model import BaseModel
+from genrec.weights.shapes import LLAMA_SHAPES, LORA_TARGETS, llama_config
 
 DATA = shop()
 LLAMA_TINY_BLOCK = sum(
@@ -126,8 +126,8 @@ def test_whole_base_model_can_be_trained(base: Path, tmp_path: Path) -> None:
 def test_other_families_than_llama(tmp_path: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from genrec.serialize import item_texts
-    from genrec.tokenizer import train_tokenizer
+    from bench.retrieval.item_text import item_texts
+    from genrec.weights.tokenizer import train_tokenizer
 
     tokenizer = train_tokenizer(item_texts(DATA.catalogue), 400)
     shape = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 256}
@@ -243,9 +243,9 @@ def test_4_bit_layers_of_any_width_give_the_same_gradients_after_an_evaluation(
 
 
 def test_random_checkpoint_is_a_base_model_like_any_other(tmp_path: Path) -> None:
-    from genrec.random_weights import write_random_checkpoint
-    from genrec.serialize import item_texts
-    from genrec.shapes import Shape
+    from bench.retrieval.item_text import item_texts
+    from genrec.weights.random_weights import write_random_checkpoint
+    from genrec.weights.shapes import Shape
 
     shape = Shape(
         hidden_size=32, layers=2, heads=2, kv_heads=1, head_dim=16, intermediate_size=64,

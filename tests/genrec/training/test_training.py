@@ -19,16 +19,18 @@ from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 from transformers import LlamaForCausalLM
 
 from bench.progress import listening
-from genrec import artefact, loss
-from genrec.batching import Layout
+from genrec import artefact
 from genrec.config import FinetuneSettings
-from genrec.corpus import build_corpus
-from genrec.encode import TokenSequences, encode
-from genrec.finetune import finetune, scratch_tokenizer
-from genrec.shapes import llama_config, shape_of
-from genrec.training import Job, evaluate, learning_rate, make_optimizer
+from genrec.training import loss
+from genrec.training.batching import Layout
+from genrec.training.corpus import build_corpus
+from genrec.training.encode import TokenSequences, encode
+from genrec.training.finetune import finetune, scratch_tokenizer
+from genrec.training.loop import Job, evaluate, learning_rate, make_optimizer
+from genrec.weights.shapes import llama_config, shape_of
 
 DATA = shop()
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -235,7 +237,7 @@ import sys
 from pathlib import Path
 import torch
 from tiny_models import scratch_preset, shop
-from genrec.finetune import finetune
+from genrec.training.finetune import finetune
 torch.set_num_threads(1)
 preset = scratch_preset(epochs=30, patience=99, checkpoint_minutes=1e-9)
 finetune(shop(), preset, "tiny", seed=0, work=Path(sys.argv[1]))
@@ -244,7 +246,7 @@ finetune(shop(), preset, "tiny", seed=0, work=Path(sys.argv[1]))
 
 def test_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     """A SIGKILL at a random moment, which may fall into the writing of a checkpoint."""
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "helpers")])
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path / "parts")], env={**os.environ, "PYTHONPATH": paths}
     )
@@ -318,8 +320,8 @@ def test_progress_tells_loss_speed_and_time_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("width", "threads"), [(64, 1), (192, 1), (256, 3)])
 def test_narrow_models_get_one_thread(width: int, threads: int) -> None:
-    from genrec.shapes import Shape
-    from genrec.threads import threads_for
+    from genrec.weights.shapes import Shape
+    from genrec.weights.threads import threads_for
 
     shape = Shape(
         hidden_size=width, layers=1, heads=2, kv_heads=2, head_dim=8, intermediate_size=8,

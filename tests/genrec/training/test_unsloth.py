@@ -17,7 +17,7 @@ from bench.errors import BenchError, Unavailable
 from bench.progress import listening
 from genrec import artefact
 from genrec.availability import UNSLOTH_PYTHON
-from genrec.finetune import finetune
+from genrec.training.finetune import finetune
 
 DATA = shop()
 PYTHON = os.environ.get(UNSLOTH_PYTHON)

@@ -1,0 +1,1 @@
+"""What a run takes and where it took place: time, memory, energy, machine."""

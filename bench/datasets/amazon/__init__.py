@@ -1,0 +1,1 @@
+"""Amazon review data: reviews and metadata of one category -> interactions."""

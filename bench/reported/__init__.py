@@ -1,0 +1,1 @@
+"""Numbers that others published, with source and protocol, beside ours."""

@@ -1,0 +1,1 @@
+"""Published figures computed again, with the reason for each difference."""

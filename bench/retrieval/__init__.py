@@ -1,0 +1,1 @@
+"""From text to items, the same for every model: item text, BM25, list rules, generation health."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: texts -> batches -> loop -> checkpoint, by one of three backends."""

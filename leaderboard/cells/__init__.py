@@ -1,0 +1,1 @@
+"""Those rows as cells of an HTML table."""

@@ -1,0 +1,1 @@
+"""Rows of figures, as data: board, run, lists, cost."""
