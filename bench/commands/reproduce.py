@@ -49,7 +49,8 @@ def as_text(found: Reproduction, width: int = 100) -> str:
             mark = {True: "  agrees", False: "  differs", None: ""}[row.agrees]
             published = "-" if row.published is None else _figure(row.published)
             difference = "-" if row.difference is None else f"{row.difference:+.8f}".rstrip("0").rstrip(".")
-            lines.append(f"  {row.metric:<34}{published:>12}{_figure(row.ours):>14}{difference:>14}{mark}")
+            ours = "-" if row.ours is None else _figure(row.ours)
+            lines.append(f"  {row.metric:<34}{published:>12}{ours:>14}{difference:>14}{mark}")
             if len({other.why for other in rows}) > 1 and row.why:
                 lines += wrap(row.why, width, initial_indent="    ", subsequent_indent="    ")
         if len({row.why for row in rows}) == 1 and rows[0].why:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,6 +37,14 @@ def submit(
     list_rule: Annotated[
         str, typer.Option(help="With --texts: published, by_likelihood or calrec.")
     ] = "by_likelihood",
+    no_texts: Annotated[
+        bool,
+        typer.Option("--no-texts", help="With --texts: keep lists and ranks, and not the texts themselves."),
+    ] = False,
+    on: Annotated[
+        Literal["test", "validation"],
+        typer.Option(help="Users that the file is for; validation users are scored, and not recorded."),
+    ] = "test",
     outcomes: Annotated[
         bool, typer.Option("--outcomes", help="The file holds published ranks: user_id, rank (0: a miss).")
     ] = False,
@@ -59,6 +67,7 @@ def submit(
     """Check a file made elsewhere, score it, and write a record that the board shows."""
     from bench.commands.submit_outcomes import score_outcomes
     from bench.datasets.splits import load_split
+    from bench.datasets.validation_users import on_validation
     from bench.records import store
     from bench.submission import Entry, ModelCard, build_record, known_lists, read_card, read_submission
 
@@ -73,7 +82,11 @@ def submit(
         raise ConfigError("--outcomes is a file of ranks; leave out --texts and --format")
     if not outcomes and (k is not None or seen_items is not None):
         raise ConfigError("--k and --seen-items belong to --outcomes, a file of published ranks")
+    if no_texts and not texts:
+        raise ConfigError("--no-texts belongs to --texts, a file of generated texts")
     split = load_split(dataset, ties=ties, split=split_name, data_dir=data_dir)
+    if on == "validation":
+        split, dry_run = on_validation(split), True
     if outcomes:
         record, report, path = score_outcomes(
             file,
@@ -98,14 +111,19 @@ def submit(
         ["--allow-partial"] if allow_partial else []
     )
     words += ["--texts", "--list-rule", list_rule] if texts else []
+    words += ["--no-texts"] if no_texts else []
     for field, value in declared.items():
         words += [f"--declared-{field.replace('_', '-')}", f"{value:g}"] if value is not None else []
-    known = known_lists(split, results, leave_out=name) if submission.report.ok else {}
+    comparable = submission.report.ok and on == "test"
+    known = known_lists(split, results, leave_out=name) if comparable else {}
     record = build_record(submission, entry, split, command=shlex.join(words), known=known)
     path = None
     if not dry_run:
-        path = store.write(record, split, submission.rankings, submission.generations, results)
+        kept = None if no_texts else submission.generations
+        path = store.write(record, split, submission.rankings, kept, results)
     _say(record, str(submission.report), path)
+    if on == "validation":
+        typer.echo("validation users choose settings; a result is what the test users give")
 
 
 def _say(record: Record, report: str, path: Path | None) -> None:

@@ -1,7 +1,8 @@
 """What can be rerun without a GPU, beside what was published: published | ours | difference | why.
 
 Sections: the data; the published last-item baseline in its own protocol; the effect of each known
-trap on it; the order of equal BM25 scores; same-day ties; popularity with and without test items.
+trap on it; the order of equal BM25 scores; same-day ties; popularity with and without test items; and,
+where the texts of the source's own models are at hand, what our retrieval makes of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.models import create, find_model
 from bench.progress import report
 from bench.record import DEPTH, VERSION_FOLDER, View
+from bench.reproduction.published_texts import published_rows
 from bench.reproduction.score_ties import tie_orders
 from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
 
@@ -64,7 +66,7 @@ class ReproducedRow(BaseModel):
     metric: str
     published: float | None = Field(description="Null where nothing was published.")
     source: str = ""
-    ours: float
+    ours: float | None = Field(description="Null where it could not be run here; `why` says so.")
     difference: float | None = Field(description="Ours - published.")
     agrees: bool | None = Field(description="Whether ours rounds to the published digits.")
     why: str = ""
@@ -96,6 +98,7 @@ def reproduce(dataset: str = "beauty2014", data_dir: Path | None = None) -> Repr
         _same_day(shuffled),
         _popularity(split, published),
         _weighted(split),
+        _texts(split, data_dir),
     ]
     rows: list[ReproducedRow] = []
     for number, step in enumerate(steps):
@@ -114,7 +117,7 @@ def _row(
     section: str,
     what: str,
     metric: str,
-    ours: float,
+    ours: float | None,
     printed: str | None = None,
     *,
     source: str = "",
@@ -122,6 +125,7 @@ def _row(
 ) -> ReproducedRow:
     published = None if printed is None else float(printed)
     digits = 0 if printed is None else len(printed.partition(".")[2])
+    difference = None if published is None or ours is None else ours - published
     return ReproducedRow(
         section=section,
         what=what,
@@ -129,8 +133,8 @@ def _row(
         published=published,
         source="" if published is None else source,
         ours=ours,
-        difference=None if published is None else ours - published,
-        agrees=None if published is None else abs(ours - published) <= 0.5 * 10.0**-digits * (1 + 1e-9),
+        difference=difference,
+        agrees=None if difference is None else abs(difference) <= 0.5 * 10.0**-digits * (1 + 1e-9),
         why=why,
     )
 
@@ -252,6 +256,15 @@ def _weighted(split: Split) -> Iterator[ReproducedRow]:
     for name, (data, why) in versions.items():
         values = _quality(split, _lists(model, data, split.test.histories), "seen_kept")
         yield from _rows("popularity", f"popularity-weighted random, {name}", values, AT_FIVE, why=why)
+
+
+def _texts(split: Split, data_dir: Path | None) -> Iterator[ReproducedRow]:
+    """The source's strategy table and its other models, from the texts that they wrote."""
+    for row in published_rows(split, data_dir):
+        for place, metric in enumerate(AT_FIVE):
+            ours = None if row.ours is None else row.ours[metric]
+            printed = None if row.printed is None else row.printed[place]
+            yield _row("published texts", row.what, metric, ours, printed, source=_WRITE_UP, why=row.why)
 
 
 def _whole_sequences(split: Split) -> Histories:

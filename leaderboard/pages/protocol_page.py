@@ -106,7 +106,7 @@ def _figure(value: float | None, *, all_digits: bool = False) -> str:
 
 
 def _difference(row: ReproducedRow) -> str:
-    if row.difference is None:
+    if row.difference is None or row.ours is None:
         return formatting.MISSING
     whole = float(row.ours).is_integer() and row.ours >= 1
     return formatting.signed(row.difference, 0 if whole else 6)

@@ -127,7 +127,7 @@ def test_the_command(tmp_path: Path) -> None:
 def test_the_published_figures_come_out(real_data_dir: Path) -> None:
     found = reproduce("beauty2014", real_data_dir)
     rows = {(row.what, row.metric): row for row in found.rows}
-    published = [row for row in found.rows if row.published is not None]
+    published = [row for row in found.rows if row.published is not None and row.section != "published texts"]
     assert len(published) == 19
     differing = {(row.section, row.metric) for row in published if not row.agrees}
     # another random order of days; equal counts at the cut of the list of ten
