@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV, JSON lines, TREC run or ranx JSON run.")],
+    file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV, JSON, JSON lines, a TREC or ranx run.")],
     name: Annotated[str, typer.Option(help="Name of the model: letters, digits, '.', '_', '-'.")],
     kind: Annotated[str, typer.Option(help="baseline, untrained, sequential, generative or hybrid.")],
     dataset: Annotated[str, typer.Option(help="Data set that the lists are for.")] = "beauty2014",
@@ -31,8 +31,17 @@ def submit(
     ] = "loo",
     card: Annotated[Path | None, typer.Option(help="Model card, a YAML file.")] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", help="parquet, csv, jsonl, ranx-json or trec.")
+        str | None,
+        typer.Option("--format", help="parquet, csv, jsonl, json or ranx-lz4, if not told by content."),
     ] = None,
+    user: Annotated[str | None, typer.Option(help="Column of the users, if not clear.")] = None,
+    item: Annotated[str | None, typer.Option(help="Column of the items or lists, if not clear.")] = None,
+    order: Annotated[
+        str | None, typer.Option(help="What orders the items: a column, score, rank, or file.")
+    ] = None,
+    ascending: Annotated[
+        bool, typer.Option("--ascending", help="The smallest value of the order column is the best.")
+    ] = False,
     texts: Annotated[bool, typer.Option("--texts", help="The file holds generated texts.")] = False,
     list_rule: Annotated[
         str, typer.Option(help="With --texts: published, by_likelihood or calrec.")
@@ -69,7 +78,15 @@ def submit(
     from bench.datasets.splits import load_split
     from bench.datasets.validation_users import on_validation
     from bench.records import store
-    from bench.submission import Entry, ModelCard, build_record, known_lists, read_card, read_submission
+    from bench.submission import (
+        Choices,
+        Entry,
+        ModelCard,
+        build_record,
+        known_lists,
+        read_card,
+        read_submission,
+    )
 
     declared = {
         "fit_seconds": declared_fit_seconds,
@@ -102,7 +119,13 @@ def submit(
         _say(record, report, path)
         return
     submission = read_submission(
-        file, split, format_name=format_name, allow_partial=allow_partial, texts=texts, list_rule=list_rule
+        file,
+        split,
+        format_name=format_name,
+        allow_partial=allow_partial,
+        texts=texts,
+        list_rule=list_rule,
+        choices=Choices(user=user, item=item, order=order, ascending=ascending),
     )
     words = ["genrec-bench", "submit", file.name, "--dataset", dataset, "--name", name, "--kind", kind]
     words += ["--split", split_name] if split_name != "loo" else []
@@ -110,6 +133,9 @@ def submit(
     words += (["--format", format_name] if format_name else []) + (
         ["--allow-partial"] if allow_partial else []
     )
+    for option, given in (("--user", user), ("--item", item), ("--order", order)):
+        words += [option, given] if given is not None else []
+    words += ["--ascending"] if ascending else []
     words += ["--texts", "--list-rule", list_rule] if texts else []
     words += ["--no-texts"] if no_texts else []
     for field, value in declared.items():

@@ -1,4 +1,9 @@
-"""Pieces of a file -> ranked lists of item rows, checked as they come, in bounded memory."""
+"""Pieces of a file -> ranked lists of item rows, checked as they come, in bounded memory.
+
+The rules, the same for every format: a rank orders the items, else a score, else the file. Equal scores keep
+the order of the file. Padding and items masked by a score of minus infinity are left out. A user without a
+single item is missing.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,13 @@ from numpy.typing import NDArray
 
 from bench.record import DEPTH
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
+from bench.submission.cells import PADDING
+from bench.submission.content import id_text
+from bench.submission.directions import Directions
+from bench.submission.ordering import Order
+from bench.submission.own_data import recognise
+from bench.submission.pieces import Piece
 from bench.submission.report import MISSING_ALLOWED, Report, shown
-from bench.submission.rows import Fingerprint, Lists, Piece, Rows
 
 BUFFER_ROWS = 4_000_000
 """Rows held before they are cut down to the best DEPTH a user."""
@@ -20,11 +30,11 @@ class ListBuilder:
     """Collects a submission's rows; `finish` gives the ranked lists and completes the report."""
 
     def __init__(
-        self, split: Split, report: Report, *, depth: int = DEPTH, allow_partial: bool = False
+        self, split: Split, report: Report, order: Order, *, depth: int = DEPTH, allow_partial: bool = False
     ) -> None:
         import pyarrow as pa
 
-        self._split, self._report = split, report
+        self._split, self._report, self._order = split, report, order
         self._depth, self._allow_partial = depth, allow_partial
         self._user_ids = pa.array(split.user_ids, pa.string())
         self._item_ids = pa.array(split.catalogue.item_ids, pa.string())
@@ -35,16 +45,28 @@ class ListBuilder:
         self._last_user = -1
         self._buffer: list[NDArray[Any]] = []
         self._held = 0
-        self._place = "row" if report.format == "parquet" else "line"
+        self._directions = Directions(split, order)
 
     def add(self, piece: Piece) -> None:
         """Take the next piece of the file."""
-        if isinstance(piece, Fingerprint):
-            report_fingerprint(self._report, piece.value, self._split)
-        elif isinstance(piece, Lists):
-            self._add_lists(piece)
-        else:
-            self._add_rows(piece)
+        owners = self._codes(piece.users, self._user_ids, "user", piece.lines)
+        if piece.whole:
+            self._refuse_second_lists(owners, piece.lines, continues=False)
+        elif self._order.kind == "file":
+            starts = np.flatnonzero(np.diff(owners, prepend=-2))
+            self._refuse_second_lists(owners[starts], piece.lines[starts], continues=True)
+        self._seen[owners[owners >= 0]] = True
+        lines = np.repeat(piece.lines, piece.lengths)
+        items = self._codes(piece.items, self._item_ids, "item", lines)
+        ranks = piece.ranks
+        if ranks is not None:
+            with np.errstate(invalid="ignore"):
+                wrong = ~np.isnan(ranks) & ((ranks < 0) | (ranks != np.floor(ranks)) | (ranks > 2**53))
+            self._report_rows("rank", "ranks that are no whole number from 0", wrong, lines, ranks)
+        elif piece.whole and self._order.kind == "file":
+            starts = np.repeat(np.cumsum(piece.lengths) - piece.lengths, piece.lengths)
+            ranks = (np.arange(len(items)) - starts).astype(np.float64)
+        self._hold(np.repeat(owners, piece.lengths), items, ranks, piece.scores, lines)
 
     def finish(self) -> Rankings:
         """Settle order, repeats and depth; report missing users; give (users, depth) item rows."""
@@ -55,44 +77,29 @@ class ListBuilder:
         rankings[users, position] = items
         self._report.longest = max(self._report.longest, int(position.max(initial=-1)) + 1)
         self._report_depth()
-        report_users(self._report, self._seen, self._split, allow_partial=self._allow_partial)
+        report_users(self._report, answered(rankings), self._split, allow_partial=self._allow_partial)
+        self._directions.report(self._report, rankings)
+        what = recognise(self._split, np.arange(len(rankings), dtype=np.int32), rankings)
+        if what is not None:
+            self._report.error("own-data", f"the lists are {what}, no recommendations", [self._report.file])
         if self._report.rows == 0:
             self._report.error("empty", "no recommended items at all", [self._report.file])
         return rankings
 
-    def _add_rows(self, piece: Rows) -> None:
-        users = self._codes(piece.users, self._user_ids, "user", piece.lines)
-        items = self._codes(piece.items, self._item_ids, "item", piece.lines)
-        if piece.ranks is None and piece.scores is None:
-            starts = np.flatnonzero(np.diff(users, prepend=-2))
-            self._refuse_second_lists(users[starts], piece.lines[starts], continues=True)
-        self._seen[users[users >= 0]] = True
-        ranks = piece.ranks
-        if ranks is not None:
-            with np.errstate(invalid="ignore"):
-                wrong = ~np.isnan(ranks) & ((ranks < 0) | (ranks != np.floor(ranks)) | (ranks > 2**53))
-            self._report_rows("rank", "ranks that are no whole number from 0", wrong, piece.lines, ranks)
-        self._hold(users, items, ranks, piece.scores, piece.lines)
-
-    def _add_lists(self, piece: Lists) -> None:
-        owners = self._codes(piece.users, self._user_ids, "user", piece.lines)
-        self._refuse_second_lists(owners, piece.lines, continues=False)
-        self._seen[owners[owners >= 0]] = True
-        lines = np.repeat(piece.lines, piece.lengths)
-        items = self._codes(piece.items, self._item_ids, "item", lines)
-        starts = np.repeat(np.cumsum(piece.lengths) - piece.lengths, piece.lengths)
-        ranks = (np.arange(len(items)) - starts).astype(np.float64)
-        self._hold(np.repeat(owners, piece.lengths), items, ranks, piece.scores, lines)
-
     def _codes(self, ids: Any, known: Any, what: str, lines: Int64Array) -> Int32Array:
-        """Row numbers of ids, -1 for those that the data set does not have, which are reported."""
-        import pyarrow as pa
+        """Row numbers of ids, -1 for padding and for those that the data set lacks, which are reported."""
         import pyarrow.compute as pc
 
-        values = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
-        codes: Int32Array = np.asarray(pc.fill_null(pc.index_in(values, value_set=known), -1), dtype=np.int32)
+        codes: Int32Array = np.array(pc.fill_null(pc.index_in(ids, value_set=known), -1), dtype=np.int32)
         unknown = np.flatnonzero(codes < 0)
-        places = (f"{self._place} {lines[at]}: {shown(values[int(at)].as_py())}" for at in unknown)
+        if len(unknown):
+            again = _spelled_out(pc.take(ids, unknown))
+            codes[unknown] = np.asarray(pc.fill_null(pc.index_in(again, value_set=known), -1))
+            padding = (
+                np.asarray(pc.is_in(again, value_set=_padding())) if what == "item" else np.zeros(1, bool)
+            )
+            unknown = unknown[(codes[unknown] < 0) & ~padding]
+        places = (f"{self._report.place} {lines[at]}: {shown(ids[int(at)].as_py())}" for at in unknown)
         self._report.error(f"unknown-{what}", f"{what}s that are not in the data set", places, len(unknown))
         return codes
 
@@ -108,7 +115,9 @@ class ListBuilder:
             again[0] = False
         self._last_user = int(mine[-1]) if known[-1] == len(owners) - 1 else -1
         at = known[again]
-        places = (f"{self._place} {lines[i]}: user {shown(self._split.user_ids[owners[i]])}" for i in at)
+        places = (
+            f"{self._report.place} {lines[i]}: user {shown(self._split.user_ids[owners[i]])}" for i in at
+        )
         self._report.error("repeated-user", "users with more than one list", places, len(at))
 
     def _hold(
@@ -120,24 +129,31 @@ class ListBuilder:
         lines: Int64Array,
     ) -> None:
         """Keep the rows that can be used."""
-        self._report.rows += len(users)
         usable = (users >= 0) & (items >= 0)
+        self._report.rows += int(usable.sum())
         if scores is not None:
-            wrong = ~np.isfinite(scores)
+            masked = usable & (scores == -np.inf)
+            places = (f"{self._report.place} {line}" for line in lines[masked][:1])
+            what = "items masked by an infinitely bad score, left out"
+            self._report.warn("masked", what, places, int(masked.sum()))
+            usable &= ~masked
+            wrong = usable & ~np.isfinite(scores)
+            if self._order.column is None and self._order.kind == "file":
+                wrong &= ~np.isnan(scores)  # lists without scores beside lists with some
             self._report_rows("score", "scores that are NaN or infinite", wrong, lines, scores)
             usable &= ~wrong
         if ranks is not None:
-            wrong = ~np.isfinite(ranks)
+            wrong = usable & ~np.isfinite(ranks)
             self._report_rows("rank", "ranks that are no whole number from 0", wrong, lines, ranks)
             usable &= ~wrong
         rows = np.empty(int(usable.sum()), dtype=_ROW)
         rows["user"], rows["item"], rows["line"] = users[usable], items[usable], lines[usable]
         rows["score"] = np.nan if scores is None else scores[usable]
-        rows["ranked"] = ranks is not None
         if ranks is not None:
             rows["order"] = ranks[usable]
         else:
             rows["order"] = 0.0 if scores is None else -scores[usable]
+        self._directions.add(rows)
         self._buffer.append(rows)
         self._held += len(rows)
         if self._held > BUFFER_ROWS:
@@ -151,13 +167,26 @@ class ListBuilder:
             rows = rows[np.lexsort((rows["order"], rows["user"]))]
         rows = self._without_repeats(rows)
         follows = rows["user"][1:] == rows["user"][:-1]
-        tied = follows & (rows["order"][1:] == rows["order"][:-1])
-        worse = follows & rows["ranked"][1:] & (rows["score"][1:] > rows["score"][:-1])
-        what = "ranks given to several items of a user"
-        self._report_users("repeated-rank", what, rows[1:][tied & rows["ranked"][1:]])
-        self._report_users("rank-score", "ranks that disagree with scores", rows[1:][worse])
-        equal = rows[1:][tied & ~rows["ranked"][1:] & ~np.isnan(rows["score"][1:])]
-        self._report_users("equal-scores", "users with equal scores, kept in file order", equal, error=False)
+        controls = self._report.controls
+        by_score = controls.by_score
+        if self._order.kind == "rank":
+            tied = follows & (rows["order"][1:] == rows["order"][:-1])
+            hint = f"To order by score, say {by_score}" if self._order.check is not None else ""
+            what = "ranks given to several items of a user"
+            self._report_users("repeated-rank", what, rows[1:][tied], hint=hint)
+        if self._order.kind != "score":
+            worse = follows & (rows["score"][1:] > rows["score"][:-1])
+            is_rank = self._order.kind == "rank"
+            what = "ranks that disagree with scores" if is_rank else "lists whose order disagrees with scores"
+            hint = (
+                f"Say {by_score}, with {controls.ascending} where the smallest is the best, or "
+                f"{controls.by_rank if is_rank else controls.by_file}"
+            )
+            self._report_users("order-score", what, rows[1:][worse], hint=hint)
+        if self._order.kind != "rank":
+            equal = rows[1:][follows & (rows["score"][1:] == rows["score"][:-1])]
+            what = "users with equal scores, kept in the order of the file"
+            self._report_users("equal-scores", what, equal, error=False)
         position = _position(rows["user"])
         deep = position >= self._depth
         self._too_deep[rows["user"][deep]] = True
@@ -180,11 +209,18 @@ class ListBuilder:
         self, kind: str, what: str, wrong: BoolArray, lines: Int64Array, values: FloatArray
     ) -> None:
         at = np.flatnonzero(wrong)
-        places = (f"{self._place} {lines[i]}: {values[i]:g}" for i in at)
+        places = (f"{self._report.place} {lines[i]}: {values[i]:g}" for i in at)
         self._report.error(kind, what, places, len(at))
 
     def _report_users(
-        self, kind: str, what: str, rows: NDArray[Any], *, item: bool = False, error: bool = True
+        self,
+        kind: str,
+        what: str,
+        rows: NDArray[Any],
+        *,
+        item: bool = False,
+        error: bool = True,
+        hint: str = "",
     ) -> None:
         """Report each user of these rows once, with the line of the first."""
         done = self._reported.setdefault(kind, np.zeros(len(self._seen), dtype=bool))
@@ -193,12 +229,12 @@ class ListBuilder:
         done[users] = True
         places = (self._row_place(rows[at], item) for at in np.sort(fresh))
         add = self._report.error if error else self._report.warn
-        add(kind, what, places, len(fresh))
+        add(kind, what, places, len(fresh), hint)
 
     def _row_place(self, row: Any, item: bool) -> str:
         user = f"user {shown(self._split.user_ids[row['user']])}"
         what = f" item {shown(self._split.catalogue.item_ids[row['item']])}" if item else ""
-        return f"{self._place} {row['line']}: {user}{what}"
+        return f"{self._report.place} {row['line']}: {user}{what}"
 
     def _report_depth(self) -> None:
         users = np.flatnonzero(self._too_deep)
@@ -214,16 +250,22 @@ def report_fingerprint(report: Report, declared: str, split: Split) -> None:
         report.error("fingerprint", "made for other data than this data set and tie rule", [place])
 
 
+def answered(rankings: Rankings) -> BoolArray:
+    """Say which users, (users,), have an item at all."""
+    return np.asarray((rankings != NO_ITEM).any(axis=1))
+
+
 def report_users(report: Report, seen: BoolArray, split: Split, *, allow_partial: bool) -> None:
-    """Count users with a list; too many without one are an error unless `allow_partial`."""
+    """Count users with an answer; too many without one are an error unless `allow_partial`."""
     missing = np.flatnonzero(~seen)
     report.users, report.missing_users = len(seen) - len(missing), len(missing)
     places = (shown(split.user_ids[at]) for at in missing)
     if not report.too_many_missing or allow_partial:
-        report.warn("missing-user", "users without a list, counted as misses", places, len(missing))
+        report.warn("missing-user", "users without an answer, counted as misses", places, len(missing))
     else:
-        what = f"users without a list, over {MISSING_ALLOWED:.0%} of all (--allow-partial marks the row)"
-        report.error("missing-user", what, places, len(missing))
+        what = f"users without an answer, over {MISSING_ALLOWED:.0%} of all"
+        hint = f"Add them, or say {report.controls.partial}, which marks the row"
+        report.error("missing-user", what, places, len(missing), hint)
 
 
 _ROW = np.dtype(
@@ -233,9 +275,21 @@ _ROW = np.dtype(
         ("order", np.float64),
         ("score", np.float64),
         ("line", np.int64),
-        ("ranked", np.bool_),
     ]
 )
+
+
+def _padding() -> Any:
+    import pyarrow as pa
+
+    return pa.array(PADDING, pa.string())
+
+
+def _spelled_out(ids: Any) -> Any:
+    """Give ids without blanks around them, and whole numbers without the fraction a data frame gave them."""
+    import pyarrow as pa
+
+    return pa.array([id_text(one) for one in ids.to_pylist()], pa.string())
 
 
 def _is_sorted(rows: NDArray[Any]) -> bool:

@@ -1,13 +1,11 @@
 """Published outcomes: a file of per-user ranks that others made, checked and scored without being re-run.
 
 One row a user: `user_id`, `rank`, the place of the test target in a list of k items, counted from 1,
-0 for a miss. CSV, TSV (also gzipped), JSON lines or parquet.
+0 for a miss, in any format that ranked lists may have.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,11 +22,15 @@ from bench.records.audits import audit_outcomes
 from bench.records.store import file_sha256, load_records
 from bench.records.target_ranks import Ranks, read_ranks
 from bench.schema import FloatArray, Int32Array, Split
+from bench.submission import names
+from bench.submission.content import id_text
 from bench.submission.lists import report_fingerprint, report_users
+from bench.submission.ordering import all_names
+from bench.submission.pieces import as_python
+from bench.submission.reading import open_table
+from bench.submission.reading.table import Known
 from bench.submission.report import Report, SubmissionError, shown
-from bench.submission.rows import RANK_NAMES, USER_NAMES, find_column
 from bench.submission.score import Entry, declared_cost, model_info
-from bench.submission.source import PARQUET, check_regular, first_bytes, read_blocks
 
 MAX_DEPTH = 50
 _SEEN: dict[str, View] = {"kept": "seen_kept", "removed": "seen_removed"}
@@ -69,8 +71,7 @@ def read_outcomes_file(
         raise ConfigError(f"seen items are 'kept' or 'removed' in published lists, not '{seen_items[:20]}'")
     report, ranks, digest = Report(file=path.name, format="outcomes"), None, ""
     try:
-        check_regular(path)
-        rows = _read(path, report)
+        rows = _read(path, split, report)
         report.rows = len(rows.users)
         ranks = _checked(rows, split, report, depth=depth, allow_partial=allow_partial)
         digest = file_sha256(path)
@@ -139,98 +140,23 @@ def known_ranks(split: Split, results_dir: Path, *, leave_out: str) -> dict[str,
     return known
 
 
-def _read(path: Path, report: Report) -> _Rows:
-    start = first_bytes(path)
-    if start.startswith(PARQUET):
-        return _read_parquet(path)
-    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
-        return _read_json_lines(path, report)
-    return _read_table(path, report)
-
-
-def _read_table(path: Path, report: Report) -> _Rows:
-    rows = _Rows()
-    numbered = _numbered_lines(path)
-    line, header = next(numbered)
-    mark = max(",;\t", key=header.count)
-    names = _cells(header, mark, path.name, line)
-    user, rank = _columns(names, path.name, f"line {line}")
-    for line, text in numbered:
-        cells = _cells(text, mark, path.name, line)
-        if len(cells) != len(names):
-            place = f"line {line}: {len(cells)} instead of {len(names)}"
-            report.error("fields", "rows with another number of fields", [place])
-            continue
-        _add(rows, cells[user].strip(), cells[rank].strip(), line)
-    return rows
-
-
-def _cells(text: str, mark: str, file: str, line: int) -> list[str]:
-    try:
-        return next(csv.reader([text], delimiter=mark))
-    except csv.Error as error:
-        raise SubmissionError(f"'{file}', line {line}: {error}") from None
-
-
-def _read_json_lines(path: Path, report: Report) -> _Rows:
-    rows = _Rows()
-    for line, text in _numbered_lines(path):
-        try:
-            entry = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            report.error("json", "lines that are not JSON", [f"line {line}: {str(error)[:120]}"])
-            continue
-        if not isinstance(entry, dict):
-            report.error("entry", "lines that are no object", [f"line {line}: {shown(entry)}"])
-            continue
-        names = list(entry)
-        user, rank = _columns(names, path.name, f"line {line}")
-        _add(rows, str(entry[names[user]]), str(entry[names[rank]]), line)
-    return rows
-
-
-def _read_parquet(path: Path) -> _Rows:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-        user, rank = _columns(table.column_names, path.name, "its columns")
-        users, ranks = (table.column(at).cast(pa.string()).to_pylist() for at in (user, rank))
-    except (OSError, pa.ArrowException) as error:
-        raise SubmissionError(f"'{path.name}' is not readable: {str(error)[:200]}") from None
-    rows = _Rows()
-    for line, (name, place) in enumerate(zip(users, ranks, strict=True), 1):
-        _add(rows, name or "", place or "", line)
-    return rows
-
-
-def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Give the lines that are neither blank nor a comment, numbered from 1; there is at least one."""
-    some = False
-    for block in read_blocks(path):
-        for number, text in enumerate(block.lines(), block.first_line):
-            if text.strip() and not text.startswith("#"):
-                some = True
-                yield number, text
-    if not some:
-        raise SubmissionError(f"'{path.name}' holds no rows")
-
-
-def _columns(names: list[str], file: str, place: str) -> tuple[int, int]:
-    user, rank = find_column(names, USER_NAMES), find_column(names, RANK_NAMES)
-    if user is None or rank is None or user == rank:
+def _read(path: Path, split: Split, report: Report) -> _Rows:
+    _, table = open_table(path, Known(split), report, report.controls)
+    report.format, report.place = "outcomes", table.place
+    user, rank = (names.positions(table.names, wanted) for wanted in (names.USER, names.RANK))
+    if len(user) != 1 or len(rank) != 1 or user == rank:
         raise SubmissionError(
-            f"'{file}', {place}: published outcomes need the columns user_id and rank (0 for a miss), "
-            f"there are {shown(', '.join(names), 80)}"
+            f"'{path.name}': published outcomes need the columns user_id and rank (0 for a miss), "
+            f"there are {all_names(table)}"
         )
-    return user, rank
-
-
-def _add(rows: _Rows, user: str, rank: str, line: int) -> None:
-    rows.users.append(user)
-    rows.ranks.append(rank)
-    rows.lines.append(line)
+    report.reading = f"users from {table.shown(user[0])}, places from {table.shown(rank[0])}"
+    rows = _Rows()
+    for batch in table.batches({user[0]: "id", rank[0]: "id"}):
+        users, places = (as_python(batch.columns[at]) for at in (user[0], rank[0]))
+        rows.users += ["" if one is None else id_text(one) for one in users]
+        rows.ranks += ["" if one is None else str(one).strip() for one in places]
+        rows.lines += batch.lines.tolist()
+    return rows
 
 
 def _checked(rows: _Rows, split: Split, report: Report, *, depth: int, allow_partial: bool) -> Int32Array:
@@ -240,7 +166,7 @@ def _checked(rows: _Rows, split: Split, report: Report, *, depth: int, allow_par
     values = _whole_numbers(rows.ranks)
 
     def places(wrong: Any, texts: list[str]) -> Iterator[str]:
-        return (f"line {rows.lines[at]}: {shown(texts[at])}" for at in np.flatnonzero(wrong))
+        return (f"{report.place} {rows.lines[at]}: {shown(texts[at])}" for at in np.flatnonzero(wrong))
 
     def error(kind: str, what: str, wrong: Any, texts: list[str]) -> None:
         report.error(kind, what, places(wrong, texts), int(np.count_nonzero(wrong)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.errors import BenchError
+from bench.submission.controls import COMMAND_LINE, Controls
 
 MAX_EXAMPLES = 5
 MISSING_ALLOWED = 0.01
@@ -19,6 +20,10 @@ class SubmissionError(BenchError):
     """A submitted file was refused; the message is the whole report."""
 
 
+class UnclearColumns(SubmissionError):
+    """What the columns of a file are cannot be told."""
+
+
 @dataclass(kw_only=True)
 class Finding:
     """One kind of problem: how often, and where it was first seen."""
@@ -28,11 +33,14 @@ class Finding:
     what: str
     count: int = 0
     examples: list[str] = field(default_factory=list)
+    hint: str = ""
+    """What to do about it."""
 
     def __str__(self) -> str:
         seen = "; ".join(self.examples)
         more = ", ..." if self.count > len(self.examples) else ""
-        return f"{self.severity}: {self.what} ({self.count:,}): {seen}{more}"
+        hint = f". {self.hint}" if self.hint else ""
+        return f"{self.severity}: {self.what} ({self.count:,}): {seen}{more}{hint}"
 
 
 @dataclass(kw_only=True)
@@ -41,6 +49,12 @@ class Report:
 
     file: str
     format: str = "unknown"
+    controls: Controls = COMMAND_LINE
+    """The words in which messages name the controls of the front end."""
+    place: str = "line"
+    """What a row of the file is called."""
+    reading: str = ""
+    """Which columns were taken for users, items and order."""
     rows: int = 0
     """Recommended items read."""
     users: int = 0
@@ -64,18 +78,18 @@ class Report:
         """What is worth knowing, one line each."""
         return [str(finding) for finding in self.findings.values() if finding.severity == "warning"]
 
-    def error(self, kind: str, what: str, places: Iterable[str], count: int = 1) -> None:
-        """Add `count` problems of a kind, which stop the file from being accepted."""
-        self._add(kind, "error", what, places, count)
+    def error(self, kind: str, what: str, places: Iterable[str], count: int = 1, hint: str = "") -> None:
+        """Add `count` problems of a kind, which stop the file from being accepted; `hint`: what to do."""
+        self._add(Finding(kind=kind, severity="error", what=what, hint=hint), places, count)
 
-    def warn(self, kind: str, what: str, places: Iterable[str], count: int = 1) -> None:
+    def warn(self, kind: str, what: str, places: Iterable[str], count: int = 1, hint: str = "") -> None:
         """Add `count` things of a kind that are worth knowing."""
-        self._add(kind, "warning", what, places, count)
+        self._add(Finding(kind=kind, severity="warning", what=what, hint=hint), places, count)
 
-    def _add(self, kind: str, severity: Severity, what: str, places: Iterable[str], count: int) -> None:
+    def _add(self, new: Finding, places: Iterable[str], count: int) -> None:
         if count <= 0:
             return
-        finding = self.findings.setdefault(kind, Finding(kind=kind, severity=severity, what=what))
+        finding = self.findings.setdefault(new.kind, new)
         finding.count += count
         for place in places:
             if len(finding.examples) >= MAX_EXAMPLES:
@@ -86,10 +100,11 @@ class Report:
         errors = [finding for finding in self.findings.values() if finding.severity == "error"]
         head = f"{self.file} ({self.format}): {self.rows:,} items for {self.users:,} users"
         verdict = "accepted" if not errors else f"refused, {len(errors)} kinds of errors"
-        return "\n".join([f"{head}; {verdict}", *map(str, errors), *self.warnings])
+        read = [f"read: {self.reading}; {self.rows:,} items"] if self.reading else []
+        return "\n".join([f"{head}; {verdict}", *read, *map(str, errors), *self.warnings])
 
 
-def _one_line(text: str, limit: int = 400) -> str:
+def _one_line(text: str, limit: int = 600) -> str:
     """Make a place, which may quote a library's message, fit for a terminal."""
     return "".join(mark if mark.isprintable() else "?" for mark in text[:limit])
 

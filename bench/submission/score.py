@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from bench.cost.environment import describe_environment
 from bench.errors import ConfigError, RecordError, unknown_name
 from bench.metrics.ranking import evaluate
@@ -21,9 +19,13 @@ from bench.records.columns import read_lists
 from bench.records.store import file_sha256, load_records
 from bench.schema import Generations, Rankings, Split
 from bench.submission.card import DeclaredCost, ModelCard
-from bench.submission.formats import reader_of
-from bench.submission.lists import ListBuilder, report_fingerprint, report_users
-from bench.submission.report import Report, SubmissionError
+from bench.submission.controls import COMMAND_LINE, Choices, Controls
+from bench.submission.lists import ListBuilder, answered, report_fingerprint, report_users
+from bench.submission.pieces import piece_of, wanted_columns
+from bench.submission.reading import open_table
+from bench.submission.reading.table import Known
+from bench.submission.report import Report, SubmissionError, UnclearColumns
+from bench.submission.roles import find_roles
 from bench.submission.texts import Retrieved, read_texts
 
 KINDS: tuple[str, ...] = tuple(kind for kind in get_args(Kind) if kind != "cost-only")
@@ -71,12 +73,15 @@ def read_submission(
     allow_partial: bool = False,
     texts: bool = False,
     list_rule: str = "by_likelihood",
+    choices: Choices | None = None,
+    controls: Controls = COMMAND_LINE,
 ) -> Submission:
     """Read and check a file of ranked lists (or, with `texts`, of generated texts).
 
     Everything found is in the report, also what stopped the reading; nothing is raised for bad content.
+    `choices` are the submitter's own word on the columns; `controls`, what messages call the means to say so.
     """
-    report = Report(file=path.name)
+    report = Report(file=path.name, controls=controls)
     read: Retrieved | None = None
     rankings: Rankings | None = None
     digest = ""
@@ -85,16 +90,13 @@ def read_submission(
             report.format = "texts"
             read = read_texts(path, split, report, list_rule=list_rule, depth=DEPTH)
             if read is not None:
-                seen = np.isin(np.arange(len(split.user_ids)), read.generations.users)
-                report_users(report, seen, split, allow_partial=allow_partial)
                 rankings = read.rankings
+                report_users(report, answered(rankings), split, allow_partial=allow_partial)
         else:
-            report.format, reader = reader_of(path, format_name)
-            builder = ListBuilder(split, report, allow_partial=allow_partial)
-            for piece in reader(path, report):
-                builder.add(piece)
-            rankings = builder.finish()
+            rankings = _read_lists(path, split, report, choices or Choices(), format_name, allow_partial)
         digest = file_sha256(path)
+    except UnclearColumns as error:
+        report.error("columns", "the columns are not clear", [str(error)])
     except SubmissionError as error:
         report.error("file", "the file cannot be read", [str(error)])
     return Submission(
@@ -104,6 +106,27 @@ def read_submission(
         generations=read.generations if read else None,
         details=read.details if read else {},
     )
+
+
+def _read_lists(
+    path: Path,
+    split: Split,
+    report: Report,
+    choices: Choices,
+    format_name: str | None,
+    allow_partial: bool,
+) -> Rankings:
+    known = Known(split)
+    report.format, table = open_table(path, known, report, report.controls, format_name)
+    report.place = table.place
+    if "fingerprint" in table.declared:
+        report_fingerprint(report, table.declared["fingerprint"], split)
+    roles = find_roles(table, known, choices, report.controls)
+    report.reading = roles.said
+    builder = ListBuilder(split, report, roles.order, allow_partial=allow_partial)
+    for batch in table.batches(wanted_columns(roles)):
+        builder.add(piece_of(batch, roles, report))
+    return builder.finish()
 
 
 def build_record(
@@ -195,6 +218,7 @@ def _origin(submission: Submission) -> dict[str, Any]:
         "file": report.file,
         "file_sha256": submission.file_sha256,
         "format": report.format,
+        "read": report.reading,
         "users": report.users,
         "missing_users": report.missing_users,
         "items": report.rows,

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from bench.schema import NO_ITEM, FloatArray, Generations, Int32Array, Int64Array, Rankings, Split
-from bench.submission.json_lists import JSON_ERRORS, BadEntry
+from bench.submission.cells import BadEntry
 from bench.submission.lists import report_fingerprint
+from bench.submission.names import USER, positions
 from bench.submission.rank_texts import rank_texts
+from bench.submission.reading.compression import check_regular, first_bytes
+from bench.submission.reading.json_lines import JSON_ERRORS
+from bench.submission.reading.source import read_blocks
 from bench.submission.report import Report, shown
-from bench.submission.rows import USER_NAMES, find_column
-from bench.submission.source import check_regular, first_bytes, read_blocks
 
 MAX_TEXTS = 100
 MAX_CHARACTERS = 1000
@@ -101,8 +103,8 @@ def _check(entry: object, rows: Mapping[str, int]) -> _Line:
     if not isinstance(entry, dict) or not {"texts", "log_likelihoods"} <= set(entry):
         raise BadEntry("needs user_id, texts and log_likelihoods")
     names = list(entry)
-    at = find_column(names, USER_NAMES)
-    user = None if at is None else entry[names[at]]
+    at = positions(names, USER)
+    user = entry[names[at[0]]] if at else None
     texts, likelihoods, tokens = entry["texts"], entry["log_likelihoods"], entry.get("tokens")
     if not isinstance(user, str) or user not in rows:
         raise BadEntry(f"user {shown(user)} is not in the data set")

@@ -144,7 +144,7 @@ def test_every_fault_is_named_by_line(sample_split: Split, ranks: Int32Array, tm
     assert "users with more than one rank (1): line 4:" in report
     assert "ranks beyond 5" in report and "line 5: '6'" in report
     assert "(3): line 6: '1.5'; line 7: '-1'; line 8: 'first'" in report
-    assert "users without a list, counted as misses (2)" in report
+    assert "users without an answer, counted as misses (2)" in report
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_every_fault_is_named_by_line(sample_split: Split, ranks: Int32Array, tm
         ("user_id,score\nu,1\n", "need the columns user_id and rank"),
         ("user_id,rank\nu,1,2\n", "rows with another number of fields (1): line 2: 3 instead of 2"),
         ('{"user_id": "u", "rank": 1}\n{"user_id"\n', "lines that are not JSON (1): line 2"),
-        ("# nothing\n", "holds no rows"),
+        ("# nothing\n", "holds no header and no rows"),
         ("", "is empty"),
     ],
 )

@@ -48,7 +48,7 @@ from bench.submission import (
     read_submission,
 )
 from bench.submission import lists as lists_module
-from bench.submission import source as source_module
+from bench.submission.reading import source as source_module
 
 DEPTH = 50
 
@@ -143,13 +143,11 @@ def test_a_run_that_ranx_wrote_is_read_back(
 ) -> None:
     ranx = pytest.importorskip("ranx")
     run = ranx.Run({user: {i: 1.0 / (p + 1) for p, i in enumerate(items)} for user, items in named}, name="r")
-    for name in ("run.json", "run.trec"):
+    for name in ("run.json", "run.trec", "run.lz4", "run.parquet"):
         run.save(str(tmp_path / name))
         submission = read_submission(tmp_path / name, sample_split)
         assert submission.report.ok, str(submission.report)
         np.testing.assert_array_equal(submission.rankings, full_lists)
-    run.save(str(tmp_path / "run.lz4"))
-    assert ".trec" in str(read_submission(tmp_path / "run.lz4", sample_split).report)
 
 
 # Faults, each with its place ------------------------------------------------------------------------
@@ -181,9 +179,9 @@ CSV_FAULTS = [
     (lambda rows: rows.__setitem__(4, "u1,i1"), "line 5: 2 instead of 3"),
     (lambda rows: rows.__setitem__(4, "u1,i1,2,9"), "line 5: 4 instead of 3"),
     (lambda rows: rows.__setitem__(4, '"u1,i1,2'), "line 5: "),
-    (lambda rows: rows.__setitem__(0, "a,b,c"), "line 1: the header 'a,b,c'"),
+    (lambda rows: rows.__setitem__(0, "a,b,c"), "the numbers in 'c' may order the items"),
     (lambda rows: rows.insert(0, "# fingerprint: " + "f" * 64), "made for other data"),
-    (lambda rows: rows.__delitem__(slice(1, 3)), "users without a list, over 1% of all"),
+    (lambda rows: rows.__delitem__(slice(1, 3)), "users without an answer, over 1% of all (1): 'u0'"),
     (lambda rows: rows.__delitem__(slice(1, None)), "no recommended items at all"),
 ]
 
@@ -230,7 +228,7 @@ def test_ranks_that_disagree_with_scores(toy_split: Split, tmp_path: Path) -> No
     assert "ranks that disagree with scores (1): line 5: user 'u1'" in problems(toy_split, path)
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
 def test_scores_that_are_not_finite(value: str, toy_split: Split, tmp_path: Path) -> None:
     lines = trec_text([(user, ["i0"]) for user in toy_split.user_ids]).splitlines()
     lines[2] = f"u2 Q0 i0 1 {value} run"
@@ -246,7 +244,7 @@ def test_a_user_with_two_lists(toy_split: Split, tmp_path: Path) -> None:
     assert "users with more than one list (1): line 7: user 'u1'" in problems(toy_split, path)
     run = tmp_path / "run.json"
     run.write_text(ranx_json(lists)[:-1] + ', "u1": {"i3": 1.0}}')
-    assert "users with more than one list (1)" in problems(toy_split, run)
+    assert "the key 'u1' stands twice" in problems(toy_split, run)
     order = tmp_path / "order.csv"
     order.write_text("user_id,item_id\n" + "".join(f"{u},i0\n" for u, _ in lists) + "u1,i2\n")
     assert "users with more than one list (1): line 8: user 'u1'" in problems(toy_split, order)
@@ -361,20 +359,24 @@ def test_damaged_gzip_is_refused(sample_split: Split, named: Named, tmp_path: Pa
     ("body", "message"),
     [
         (b"", "is empty"),
-        ("user_id,item_id\nu0,i0\n".encode("utf-16"), "UTF-16"),
         (b"user_id,item_id\nu0,i0\nu1,\xe9\n", "line 3: the text is not UTF-8 (byte 0xe9)"),
         (b"user_id,item_id\nu0,\x00i0\n", "line 2: zero bytes"),
-        (b"\x80\x04\x95 pickle", "begins no known format"),
-        (b"hello world\n", "begins no known format"),
+        (b"\x80\x04\x95 pickle", "is a Python pickle"),
+        (b"hello\n", "begins no known format"),
+        (b"hello world\n", "the columns 'column 1', 'column 2' hold no user_id"),
         (b"PAR1 and then nothing of it", "damaged or no parquet"),
         (b"[" * 100_000, "is not JSON"),
         (b'{"u0": {"i0": 1}', "is not JSON"),
         (b'{"user_id": "u0", "item_ids": ["i0"]', "line 1: "),
-        (b'{"user_id": "u0", "item_ids": {"i0": 1}}', "line 1: "),
-        (b'{"user_id": "u0", "item_ids": ["\\ud800"]}', "line 1: user_id must be text"),
+        (b'{"user_id": "u0", "item_ids": {"i0": []}}', "line 1: scores must be numbers"),
+        (b'{"user_id": "u0", "item_ids": ["i0", true]}', "line 1: item id 'True' is a bool"),
+        (
+            b'{"user_id": "u0", "item_ids": ["\\ud800"]}',
+            "line 1: item id '\\ud800' holds half a",
+        ),
         (b'{"user_id": "u0", "item_ids": ["i0"], "scores": [1, 2]}', "line 1: 1 items but 2 scores"),
         (b'{"u0": {"i0": ' + b"9" * 5000 + b"}}", "is not JSON"),
-        (b'{"u0": {"i0": "high"}}', "users without an object of scores by item (1): user 'u0'"),
+        (b'{"u0": {"i0": "high"}}', "entry 1: scores must be numbers, not 'high'"),
     ],
 )
 def test_files_that_are_not_what_they_seem(
@@ -393,12 +395,13 @@ def test_folders_missing_files_and_pipes(toy_split: Split, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"user_id": ["u0"], "item_ids": ["i0"]}, "must be a list"),
         ({"user_id": [1.5], "item_ids": [["i0"]]}, "must be text"),
-        ({"user_id": ["u0"], "thing": [1]}, "needs user_id and item_ids"),
-        ({"user_id": ["u0"], "item_ids": [["i0", None]]}, "row 1"),
+        ({"user_id": ["u0"], "thing": [1]}, "hold no item_id or item_ids"),
         ({"user_id": ["u0", None], "item_ids": [["i0"], ["i1"]]}, "row 2"),
-        ({"user_id": ["u0"], "item_id": ["i0"], "rank": ["first"]}, "must hold numbers"),
+        (
+            {"user_id": ["u0"], "item_id": ["i0"], "rank": ["first"]},
+            "no rank (1): row 1: 'first'",
+        ),
         ({"user_id": ["u0", "u1"], "item_ids": [["i0"], ["i1", "i9"]]}, "row 2: 'i9'"),
         ({"user_id": ["u0"], "item_ids": [["i0"]], "scores": [[1.0, 2.0]]}, "row 1: 1 items but 2 scores"),
     ],
