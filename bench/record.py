@@ -99,6 +99,10 @@ class Metrics(_Part):
     slices: dict[View, dict[str, list[Slice]]] = Field(
         description="View -> slice (history_length, target_popularity, same_day, shared_title) -> groups."
     )
+    draws: Literal[1, 2] = Field(
+        default=1,
+        description="Intervals and audits were drawn by: 1 NumPy's Generator, 2 `bench.statistics.draws`.",
+    )
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> Metrics:
@@ -156,6 +160,13 @@ class Cost(_Part):
     source: Literal["measured", "declared"] = Field(
         default="measured", description="Measured by the harness, or declared by the submitter."
     )
+
+    @property
+    def peak_device_bytes(self) -> int | None:
+        """Peak device memory: the largest of the counts that are known, which is what a device must have."""
+        peak = self.peak_vram_bytes
+        counts = (peak.allocated, peak.reserved, peak.process) if peak else ()
+        return max((count for count in counts if count is not None), default=None)
 
 
 class Environment(_Part):

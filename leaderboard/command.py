@@ -72,7 +72,7 @@ def export(
     cutoff: Annotated[int, typer.Option(help="1, 5, 10 or 20.")] = 5,
 ) -> None:
     """Write the main table and the Pareto chart as one HTML file that needs no network."""
-    from bench.metrics.ranking import CUTOFFS
+    from bench.metrics.definitions import CUTOFFS
     from bench.record import VIEWS
     from leaderboard.export import export as write
 

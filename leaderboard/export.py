@@ -13,6 +13,7 @@ from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender
 from bench.datasets import DATASETS
 from bench.errors import BenchError, ConfigError, RecordError
+from bench.labels import RANKED_BY, VIEW_LABELS, metric_label
 from bench.record import View
 from bench.records.store import StoredRecord, load_records
 from leaderboard.cells import board_cells
@@ -20,11 +21,9 @@ from leaderboard.cells.html_table import asset, render
 from leaderboard.draw import cost_chart
 from leaderboard.frames import board_rows, cost_points
 from leaderboard.frames.board_rows import BoardKey
-from leaderboard.frames.run_rows import VIEW_NAMES
 
 FILE_NAME = "index.html"
 _COLUMNS = board_cells.DEFAULT_COLUMNS
-_METRIC = "ndcg"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _PAGE = """
 :root { color-scheme: light dark; --ink: light-dark(#2f2d2b, #edebe8); --page: light-dark(#ffffff, #171614);
@@ -76,19 +75,19 @@ def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int)
 
 def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> str:
     newest, _ = board_rows.collapse(records)
-    standings = board_standings(_contenders(newest), metric=f"{_METRIC}@{cutoff}", view=view)
+    standings = board_standings(_contenders(newest), metric=f"{RANKED_BY}@{cutoff}", view=view)
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
-    frame = board_rows.sort_rows(frame, f"-{_METRIC}")
+    frame = board_rows.sort_rows(frame, f"-{RANKED_BY}")
     columns = board_cells.board_columns(_COLUMNS, cutoff, clicks=False)
     table = render(columns, board_cells.board_rows(frame, columns, links=None), sort="rank")
     info = records[0].record.dataset
     note = (
         f"{info.users:,} test users, {info.items:,} items, {info.interactions:,} purchases; {info.split}; "
-        f"same-day purchases: {info.ties}; {VIEW_NAMES[view]}; fingerprint {key.fingerprint[:12]}"
+        f"same-day purchases: {info.ties}; {VIEW_LABELS[view]}; fingerprint {key.fingerprint[:12]}"
     )
     axis = cost_points.AXES["time"]
-    points = cost_points.points_of(frame, _METRIC, axis, links=None)
-    label = f"{board_cells.METRIC_LABELS[_METRIC]}@{cutoff}"
+    points = cost_points.points_of(frame, RANKED_BY, axis, links=None)
+    label = metric_label(f"{RANKED_BY}@{cutoff}")
     chart = cost_chart.figure(points, axis, label) if points else ""
     title = DATASETS[key.dataset].display_name if key.dataset in DATASETS else key.dataset
     return f'<h2>{escape(title)}</h2><p class="note">{escape(note)}</p>{table}{chart}'

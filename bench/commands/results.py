@@ -34,20 +34,22 @@ def list_records(results: ResultsOption = DEFAULT_RESULTS) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from bench.labels import HEADLINE, VIEW_SHORT, estimate_text, metric_label
+    from bench.record import VIEWS
     from bench.records.store import load_records
-    from bench.run.terminal import format_estimate
 
     loaded = load_records(_existing(results))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("record", "ties", "Recall@5 kept", "Recall@5 removed", "note"):
+    shown = HEADLINE[0]
+    figures = [f"{metric_label(shown)} {VIEW_SHORT[view]}" for view in VIEWS]
+    for name in ("record", "ties", *figures, "note"):
         table.add_column(name, overflow="fold", no_wrap=name == "record" and not os.isatty(1))
     for stored in loaded.records:
         metrics = stored.record.metrics
         table.add_row(
             stored.id,
             stored.record.dataset.ties,
-            format_estimate(metrics.seen_kept.get("recall@5")) if metrics else "-",
-            format_estimate(metrics.seen_removed.get("recall@5")) if metrics else "-",
+            *(estimate_text(getattr(metrics, view).get(shown) if metrics else None) for view in VIEWS),
             _note(stored),
         )
     console = Console(markup=False, width=max(140, Console().width) if not os.isatty(1) else None)

@@ -177,19 +177,19 @@ def _with_cost(card: ModelCard, declared: dict[str, float | None]) -> ModelCard:
 
 
 def _summary(record: Record) -> str:
-    from bench.record import VIEWS
+    from bench.labels import HEADLINE, VIEW_LABELS, metric_label
 
     assert record.metrics is not None
     lines = []
-    for view in VIEWS:
+    for view, title in VIEW_LABELS.items():
         if record.shown_view(view) != view:
             continue
         metrics = getattr(record.metrics, view)
         cells = [
-            f"{name} {cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]"
-            for name in ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10")
+            f"{metric_label(name)} {cell.value:.4f} [{cell.low:.4f}, {cell.high:.4f}]"
+            for name in (*HEADLINE, "recall@10", "ndcg@10")
             if (cell := metrics[name]).value is not None
         ]
-        lines.append(f"{view.replace('_', ' items ')}: " + "  ".join(cells))
+        lines.append(f"{title}: " + "  ".join(cells))
     lines += [f"{audit.verdict:>5}  {audit.name}: {audit.message}" for audit in record.audits]
     return "\n".join(lines)

@@ -23,11 +23,11 @@ from bench.statistics.paired_tests import (
     ALPHA,
     RESAMPLES,
     PairedDifference,
-    holm,
     mean_intervals,
     paired_differences,
     standings,
 )
+from bench.statistics.significance import holm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.comparison.paired import Comparison, Pair
+from bench.labels import PAIRED_TEST, VIEW_LABELS, metric_label
 from bench.statistics.bootstrap import Interval
 
-_VIEW = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
-_METRIC = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -60,9 +59,8 @@ def as_json(comparison: Comparison) -> str:
 
 def _title(comparison: Comparison) -> str:
     data = comparison.dataset
-    name, _, cutoff = comparison.metric.partition("@")
     return (
-        f"{_METRIC[name]}@{cutoff}, {_VIEW[comparison.view]}: {data.name}, ties {data.ties}, "
+        f"{metric_label(comparison.metric)}, {VIEW_LABELS[comparison.view]}: {data.name}, ties {data.ties}, "
         f"{data.users:,} users, fingerprint {data.fingerprint[:12]}"
     )
 
@@ -86,12 +84,12 @@ def _tables(comparison: Comparison) -> list[_Table]:
     )
     pairs = _Table(
         header=["pair", "difference", level, "p", "won", "lost", "tied", "detectable", "verdict"],
-        rows=[_pair(pair) for pair in comparison.pairs],
+        rows=[_pair(pair, comparison.alpha) for pair in comparison.pairs],
     )
     return [models, pairs]
 
 
-def _pair(pair: Pair) -> list[str]:
+def _pair(pair: Pair, alpha: float) -> list[str]:
     paired = pair.paired
     return [
         f"{pair.first} - {pair.second}",
@@ -102,19 +100,22 @@ def _pair(pair: Pair) -> list[str]:
         f"{paired.lost:,}",
         f"{paired.tied:,}",
         f"{paired.detectable:.4f}",
-        f"{pair.first} is better" if pair.significant else "cannot tell",
+        paired.verdict(pair.first, pair.second, alpha),
     ]
 
 
 def _notes(comparison: Comparison) -> str:
     several = any(len(row.seeds) > 1 for row in comparison.rows)
-    test = "paired randomisation test over users"
+    test = PAIRED_TEST
     if several:
-        test += ", or two-level bootstrap over users and seeds where a model has several seeds"
+        test += (
+            f"; two-level bootstrap over users and seeds, {comparison.resamples:,} draws, where a model has "
+            "several seeds"
+        )
     return "\n".join(
         [
-            f"p: {test}, {comparison.resamples:,} draws, Holm-corrected over {len(comparison.pairs)} "
-            f"pair(s); a verdict needs p < {comparison.alpha:g}.",
+            f"p: {test}; Holm-corrected over {len(comparison.pairs)} pair(s); a verdict needs "
+            f"p < {comparison.alpha:g}. Intervals: bootstrap over users, {comparison.resamples:,} draws.",
             "rank: from 1 + the models that are significantly better, to all but those significantly worse; "
             "models that share a tie group do not differ significantly.",
             "won, lost, tied: users for whom the first model did better, worse, the same.",

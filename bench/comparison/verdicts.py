@@ -28,8 +28,8 @@ class Verdict:
     def words(self, metric: str) -> str:
         """Say who is better by a metric, as far as the users can tell."""
         found = self.differences[metric]
-        if found.adjusted_p >= ALPHA:
-            return "cannot tell"
+        if found.undecided(ALPHA):
+            return found.verdict(self.name, self.baseline)
         return "better" if found.difference.value > 0 else "worse"
 
 

@@ -22,14 +22,12 @@ from numpy.typing import NDArray
 
 from bench.errors import ConfigError, RankingError, unknown_name
 from bench.metrics import diversity
-from bench.metrics.slices import UserGroup, training_popularity, user_groups
+from bench.metrics.definitions import CUTOFFS, METRICS, QUALITY, SLICE_CUTOFFS, Lists
+from bench.metrics.slices import UserGroup, user_groups
 from bench.record import VIEWS, Estimate, Metrics, Slice, View
 from bench.schema import NO_ITEM, Examples, FloatArray, Histories, Int32Array, Rankings, Split
-from bench.statistics.bootstrap import CONFIDENCE, RESAMPLES, Interval, binned_interval, grouped_intervals
-
-CUTOFFS = (1, 5, 10, 20)
-SLICE_CUTOFFS = (5, 10)
-QUALITY = ("recall", "ndcg", "mrr")
+from bench.statistics.bootstrap import CONFIDENCE, RESAMPLES, Interval, grouped_intervals, mean_interval
+from bench.statistics.draws import METHOD
 
 
 def check_rankings(rankings: NDArray[Any], catalogue_size: int, users: int | None = None) -> Rankings:
@@ -124,9 +122,11 @@ def view_of(rankings: Rankings, histories: Histories, view: View) -> Rankings:
 def _gains(metric: str, length: int) -> FloatArray:
     """Outcome of a user by the rank of the target, 0..length - 1, rank 0 being a miss."""
     name, cutoff = parse_metric(metric)
+    gain = METRICS[name].gain
+    assert gain is not None  # parse_metric: it is a quality metric
     gains = np.zeros(length)
     for rank in range(1, min(cutoff, length - 1) + 1):
-        gains[rank] = {"recall": 1.0, "ndcg": 1.0 / math.log2(1 + rank), "mrr": 1.0 / rank}[name]
+        gains[rank] = gain(rank)
     gains.flags.writeable = False  # it is shared by all callers
     return gains
 
@@ -164,25 +164,32 @@ def evaluate(
     split: Split,
     rankings: Rankings,
     *,
+    depth: int | None = None,
     seed: int = 0,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
 ) -> Metrics:
     """Score ranked lists, one row a test user, in both views, with intervals and slices.
 
-    Beside the quality metrics at each of CUTOFFS: full_lists@k (share of users whose list has at
-    least k items), catalogue_coverage@k, popularity_bias@k, diversity@k and coverage@k (formulas in
-    `bench.metrics.diversity`). A value that is defined for no user is null.
+    Every metric of `bench.metrics.definitions` at each of CUTOFFS. A value that is defined for no user is
+    null, and so is one at a cut-off deeper than `depth`, the length that was asked of the lists (default:
+    the length they have).
     """
     rankings = check_rankings(rankings, len(split.catalogue), len(split.test))
-    scorer = _Scorer(seed=seed, confidence=confidence, resamples=resamples)
+    scorer = _Scorer(
+        depth=rankings.shape[1] if depth is None else depth,
+        seed=seed,
+        confidence=confidence,
+        resamples=resamples,
+    )
     attributes = diversity.item_attributes(split.catalogue)
     groups = user_groups(split)
 
     def score(view: View) -> tuple[dict[str, Estimate], dict[str, list[Slice]]]:
         lists = view_of(rankings, split.test.histories, view)
         ranks = target_ranks(lists, split.test.targets)
-        values = scorer.quality(ranks, CUTOFFS) | scorer.beyond_quality(split, lists, attributes)
+        values = scorer.quality(ranks, CUTOFFS)
+        values |= scorer.beyond_quality(Lists(split=split, rankings=lists, attributes=attributes))
         return values, {
             kind: [scorer.slice(ranks, group) for group in members] for kind, members in groups.items()
         }
@@ -191,7 +198,7 @@ def evaluate(
     with ThreadPoolExecutor(len(VIEWS)) as pool:
         (kept, kept_slices), (removed, removed_slices) = pool.map(score, VIEWS)
     slices: dict[View, dict[str, list[Slice]]] = {"seen_kept": kept_slices, "seen_removed": removed_slices}
-    return Metrics(seen_kept=kept, seen_removed=removed, slices=slices)
+    return Metrics(seen_kept=kept, seen_removed=removed, slices=slices, draws=METHOD)
 
 
 def evaluate_ranks(
@@ -211,39 +218,34 @@ def evaluate_ranks(
     """
     if ranks.shape != (len(split.test),) or not ((ranks >= 0) & (ranks <= depth)).all():
         raise RankingError(f"outcomes must be one rank of 0..{depth} for each of {len(split.test)} users")
-    scorer = _Scorer(seed=seed, confidence=confidence, resamples=resamples)
+    scorer = _Scorer(depth=depth, seed=seed, confidence=confidence, resamples=resamples)
     unknown = {metric: Estimate(value=None) for metric in quality_metrics()}
-    known = unknown | scorer.quality(ranks, [cutoff for cutoff in CUTOFFS if cutoff <= depth])
+    known = scorer.quality(ranks, CUTOFFS)
     slices = {
-        kind: [_cut(scorer.slice(ranks, group), depth) for group in members]
+        kind: [scorer.slice(ranks, group) for group in members]
         for kind, members in user_groups(split).items()
     }
     kept, removed = (known, unknown) if view == "seen_kept" else (unknown, known)
-    return Metrics(seen_kept=kept, seen_removed=removed, slices={view: slices})
-
-
-def _cut(group: Slice, depth: int) -> Slice:
-    """Make the metrics of a group null that look deeper than the lists."""
-    metrics = {
-        name: found if parse_metric(name)[1] <= depth else Estimate(value=None)
-        for name, found in group.metrics.items()
-    }
-    return group.model_copy(update={"metrics": metrics})
+    return Metrics(seen_kept=kept, seen_removed=removed, slices={view: slices}, draws=METHOD)
 
 
 class _Scorer:
     """Estimates with intervals. Each draws from the seed afresh, so no number depends on another."""
 
-    def __init__(self, *, seed: int, confidence: float, resamples: int) -> None:
-        self.seed = seed
-        self.confidence = confidence
-        self.resamples = resamples
+    def __init__(self, *, depth: int, seed: int, confidence: float, resamples: int) -> None:
+        self.depth = depth
+        self.options: dict[str, Any] = {"seed": seed, "resamples": resamples, "confidence": confidence}
 
     def quality(self, ranks: Int32Array, cutoffs: Sequence[int]) -> dict[str, Estimate]:
-        metrics = quality_metrics(cutoffs)
+        estimates = {metric: Estimate(value=None) for metric in quality_metrics(cutoffs)}
+        metrics = quality_metrics([cutoff for cutoff in cutoffs if cutoff <= self.depth])
+        if not metrics or not len(ranks):
+            return estimates
         length = max(cutoffs) + 1
         counts = np.bincount(np.where(ranks < length, ranks, 0), minlength=length)
-        return self._grouped(metrics, counts, np.stack([_gains(metric, length) for metric in metrics]))
+        weights = np.stack([_gains(metric, length) for metric in metrics])
+        intervals = grouped_intervals(counts, weights, **self.options)
+        return estimates | dict(zip(metrics, map(_estimate, intervals), strict=True))
 
     def slice(self, ranks: Int32Array, group: UserGroup) -> Slice:
         return Slice(
@@ -252,52 +254,24 @@ class _Scorer:
             metrics=self.quality(ranks[group.members], SLICE_CUTOFFS),
         )
 
-    def beyond_quality(
-        self, split: Split, lists: Rankings, attributes: diversity.Attributes
-    ) -> dict[str, Estimate]:
-        histories = split.test.histories
-        lengths = np.minimum((lists != NO_ITEM).sum(axis=1), max(CUTOFFS))
-        estimates = self._grouped(
-            [f"full_lists@{cutoff}" for cutoff in CUTOFFS],
-            np.bincount(lengths, minlength=max(CUTOFFS) + 1),
-            np.array([np.arange(max(CUTOFFS) + 1) >= cutoff for cutoff in CUTOFFS], dtype=np.float64),
-        )
-        # Resampling users can only lower the number of distinct items, so there is no interval.
-        shares = diversity.catalogue_coverage(lists, len(split.catalogue), CUTOFFS)
-        for cutoff, share in zip(CUTOFFS, shares, strict=True):
-            estimates[f"catalogue_coverage@{cutoff}"] = Estimate(value=share)
-        per_user = {
-            "popularity_bias": diversity.popularity_bias(
-                lists, histories, training_popularity(split), CUTOFFS
-            ),
-            "diversity": diversity.list_diversity(lists, attributes, CUTOFFS),
-            "coverage": diversity.interest_coverage(lists, histories, attributes, CUTOFFS),
-        }
-        for name, columns in per_user.items():
-            for cutoff, values in zip(CUTOFFS, columns, strict=True):
-                estimates[f"{name}@{cutoff}"] = self._mean(values)
+    def beyond_quality(self, lists: Lists) -> dict[str, Estimate]:
+        known = [cutoff for cutoff in CUTOFFS if cutoff <= self.depth]
+        estimates: dict[str, Estimate] = {}
+        for name, metric in METRICS.items():
+            if metric.gain is not None:
+                continue
+            found: list[Estimate] = []
+            if metric.of_user is not None:
+                found = [self._mean(values) for values in metric.of_user(lists, known)]
+            elif metric.of_lists is not None:
+                found = [Estimate(value=value) for value in metric.of_lists(lists, known)]
+            found += [Estimate(value=None)] * (len(CUTOFFS) - len(known))
+            estimates |= {f"{name}@{cutoff}": value for cutoff, value in zip(CUTOFFS, found, strict=True)}
         return estimates
-
-    def _grouped(
-        self, names: Sequence[str], counts: NDArray[np.int64], weights: FloatArray
-    ) -> dict[str, Estimate]:
-        if not counts.sum():
-            return {name: Estimate(value=None) for name in names}
-        intervals = grouped_intervals(
-            counts, weights, self._rng(), resamples=self.resamples, confidence=self.confidence
-        )
-        return {name: _estimate(interval) for name, interval in zip(names, intervals, strict=True)}
 
     def _mean(self, values: FloatArray) -> Estimate:
         defined = values[~np.isnan(values)]
-        if not len(defined):
-            return Estimate(value=None)
-        return _estimate(
-            binned_interval(defined, self._rng(), resamples=self.resamples, confidence=self.confidence)
-        )
-
-    def _rng(self) -> np.random.Generator:
-        return np.random.default_rng(self.seed)
+        return _estimate(mean_interval(defined, **self.options)) if len(defined) else Estimate(value=None)
 
 
 def _estimate(interval: Interval) -> Estimate:

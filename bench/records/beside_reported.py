@@ -11,12 +11,11 @@ from textwrap import wrap
 from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import FILE
 from bench.errors import unknown_name
+from bench.labels import VIEW_SHORT, metric_label
 from bench.models import available_models
 from bench.record import VIEWS, Estimate
 from bench.records.store import StoredRecord, load_records
 from bench.reported.rows import ReportedRow, find_reported
-
-VIEW_NAMES = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +116,7 @@ def _lines(metric: str, records: dict[str, StoredRecord], rows: Sequence[Reporte
                         low=estimate.low,
                         high=estimate.high,
                         users=stored.record.dataset.users,
-                        seen_items=view.removeprefix("seen_"),
+                        seen_items=VIEW_SHORT[view],
                         measured=True,
                     )
                 )
@@ -166,7 +165,7 @@ def as_text(found: ReportedComparison, width: int = 100) -> str:
     """Lay it out for a terminal: values by metric, then differences, then notes."""
     out = [f"Measured and reported on {found.dataset} (reported values are never ranked with measured ones)"]
     for metric in dict.fromkeys(line.metric for line in found.lines):
-        out += ["", f"{metric:<44}{'value':>8}{'95 % interval':>18}{'users':>9}  seen items"]
+        out += ["", f"{metric_label(metric):<44}{'value':>8}{'95 % interval':>18}{'users':>9}  seen items"]
         for line in (line for line in found.lines if line.metric == metric):
             interval = "-" if line.low is None or line.high is None else f"{line.low:.4f}-{line.high:.4f}"
             users = "-" if line.users is None else f"{line.users:,}"

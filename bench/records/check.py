@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -26,13 +26,13 @@ from bench.records.target_ranks import ranks_table, read_outcomes, read_ranks
 from bench.reproduction.report import FILE_NAME as REPRODUCTION
 from bench.reproduction.report import load as load_reproduction
 from bench.schema import Split
+from bench.statistics.draws import METHOD
 
 MAX_FILE_BYTES = 25 * 2**20
 """Of one file of a public record; lists of 22,363 users take 4 MB."""
 MAX_DIFFERENCES = 5
 """Numbers of one record that are named; the rest is counted."""
-VALUE_TOLERANCE = 1e-12
-INTERVAL_TOLERANCE = 1e-9
+TOLERANCE = {"value": 1e-12, "low": 1e-9, "high": 1e-9}
 _STEM = r"\d{8}T\d{12}Z-[0-9a-z]{1,8}"
 _FILE = re.compile(rf"({_STEM})(\.json|\.parquet|\.texts\.parquet|\.ranks\.parquet|\.invalid\.json)")
 
@@ -111,7 +111,7 @@ def rescore(stored: StoredRecord, split: Split) -> list[str]:
         scored = evaluate_ranks(split, ranks, stored.record.published_view, stored.record.depth)
         return list(_differences(recorded, scored))
     lists = read_lists(stored, split)
-    messages = list(_differences(recorded, evaluate(split, lists)))
+    messages = list(_differences(recorded, evaluate(split, lists, depth=stored.record.depth)))
     expected = ranks_table(split, lists)
     for view, ranks in read_ranks(stored).items():
         if not np.array_equal(ranks, np.asarray(expected[view])):
@@ -120,8 +120,9 @@ def rescore(stored: StoredRecord, split: Split) -> list[str]:
 
 
 def _differences(recorded: Metrics, scored: Metrics) -> Iterator[str]:
+    parts = ("value", "low", "high") if recorded.draws == METHOD else ("value",)
     for view in VIEWS:
-        yield from _compare(view, getattr(recorded, view), getattr(scored, view))
+        yield from _compare(view, getattr(recorded, view), getattr(scored, view), parts)
         old, new = recorded.slices.get(view, {}), scored.slices.get(view, {})
         if old.keys() != new.keys():
             yield f"{view}: slices {sorted(old)} instead of {sorted(new)}"
@@ -133,23 +134,22 @@ def _differences(recorded: Metrics, scored: Metrics) -> Iterator[str]:
                 if group.label not in named or named[group.label].users != group.users:
                     yield f"{place}: another group of users"
                 else:
-                    yield from _compare(place, named[group.label].metrics, group.metrics)
+                    yield from _compare(place, named[group.label].metrics, group.metrics, parts)
 
 
-def _compare(place: str, recorded: dict[str, Estimate], scored: dict[str, Estimate]) -> Iterator[str]:
+def _compare(
+    place: str, recorded: dict[str, Estimate], scored: dict[str, Estimate], parts: Sequence[str]
+) -> Iterator[str]:
     if recorded.keys() != scored.keys():
         odd = sorted(recorded.keys() ^ scored.keys())
         yield f"{place}: metrics missing or unknown: {', '.join(odd)}"
         return
     for metric, new in scored.items():
         old = recorded[metric]
-        for part, tolerance in (
-            ("value", VALUE_TOLERANCE),
-            ("low", INTERVAL_TOLERANCE),
-            ("high", INTERVAL_TOLERANCE),
-        ):
+        for part in parts:
             left, right = getattr(old, part), getattr(new, part)
-            if (left is None) != (right is None) or (left is not None and abs(left - right) > tolerance):
+            same = left is right if None in (left, right) else abs(left - right) <= TOLERANCE[part]
+            if not same:
                 yield f"{place}: {metric} {part} is recorded as {left} but scores as {right}"
 
 

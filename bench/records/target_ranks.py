@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.errors import RecordError
 from bench.files.arrow import number_array, read_parquet, string_array
-from bench.metrics.ranking import CUTOFFS, mean_quality, ranks_in_view
+from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.record import VIEWS, Record, View
 from bench.schema import Int32Array, Rankings, Split
 
@@ -87,8 +87,13 @@ def _check(stored: StoredRecord, view: View, ranks: Int32Array) -> None:
     metrics = stored.record.metrics
     if metrics is None or not len(ranks):
         raise RecordError(f"{stored.id} has no metrics to compare")
-    cutoff = max((k for k in CUTOFFS if k <= stored.record.depth), default=min(CUTOFFS))
-    for name, value in mean_quality(ranks, [cutoff]).items():
-        estimate = getattr(metrics, view).get(name)
-        if estimate is None or estimate.value is None or abs(estimate.value - value) > _TOLERANCE:
+    found = {
+        name: abs(estimate.value - value)
+        for name, value in mean_quality(ranks).items()
+        if (estimate := getattr(metrics, view).get(name)) is not None and estimate.value is not None
+    }
+    for name, difference in found.items():
+        if difference > _TOLERANCE:
             raise RecordError(f"{stored.ranks_path.name} disagrees with the record's {name} ({view})")
+    if not found:
+        raise RecordError(f"{stored.id} has no quality that its ranks could be checked by ({view})")

@@ -69,7 +69,7 @@ def run(request: Request) -> Outcome:
         answer = process.ask(Inputs(data=split.training_data, histories=split.test.histories))
         report("score", 0, 1)
         begun = time.perf_counter()
-        metrics = evaluate(split, answer.rankings)
+        metrics = evaluate(split, answer.rankings, depth=request.depth)
         audits = audit(split, answer.rankings)
         score_seconds = time.perf_counter() - begun
         report("score", 1, 1)

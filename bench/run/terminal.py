@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from bench.record import VIEWS, Estimate, Record
+from bench.labels import HEADLINE, VIEW_SHORT, bytes_text, estimate_text, metric_label
+from bench.record import VIEWS, Record
 from bench.reported.rows import load_reported
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from bench.run.runner import Outcome
 
 WIDTH = 112
-_SHORT_VIEW = {"seen_kept": "kept", "seen_removed": "removed"}
-_TABLE_METRICS = ("recall@5", "ndcg@5", "mrr@5")
-_HEADINGS = ("Recall@5", "nDCG@5", "MRR@5")
+_HEADINGS = tuple(map(metric_label, HEADLINE))
 
 
 class LiveLine:
@@ -93,22 +92,6 @@ def speed_table(speeds: Sequence[tuple[str, dict[str, Any]]]) -> str:
     return _render(table)
 
 
-def format_estimate(estimate: Estimate | None) -> str:
-    """'0.0433 ±0.0027', or a dash where nothing was measured."""
-    if estimate is None or estimate.value is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ±{(estimate.high - estimate.low) / 2:.4f}"
-
-
-def format_bytes(count: int | None) -> str:
-    """'412 MB' (10^6), or a dash."""
-    if count is None:
-        return "-"
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
 def _measured(records: Sequence[Record]) -> Table:
     with_vram = any(record.cost.peak_vram_bytes for record in records)
     headings = ["model", "seen", *_HEADINGS, "wall s", "users/s", "peak RAM"]
@@ -118,18 +101,17 @@ def _measured(records: Sequence[Record]) -> Table:
         own = [
             f"{sum(cost.wall_seconds.values()):,.1f}",
             f"{cost.users_per_second:,.0f}" if cost.users_per_second else "-",
-            format_bytes(cost.peak_rss_bytes),
+            bytes_text(cost.peak_rss_bytes),
         ]
         if with_vram:
-            vram = cost.peak_vram_bytes
-            own.append(format_bytes((vram.process or vram.reserved) if vram else None))
+            own.append(bytes_text(cost.peak_device_bytes))
         for view in VIEWS:
             metrics = getattr(record.metrics, view) if record.metrics else {}
             first = view == VIEWS[0]
             table.add_row(
                 record.model.name if first else "",
-                _SHORT_VIEW[view],
-                *(format_estimate(metrics.get(metric)) for metric in _TABLE_METRICS),
+                VIEW_SHORT[view],
+                *(estimate_text(metrics.get(metric)) for metric in HEADLINE),
                 *(own if first else [""] * len(own)),
             )
     return table
@@ -137,14 +119,14 @@ def _measured(records: Sequence[Record]) -> Table:
 
 def _reported(dataset: str, limit: int = 8) -> str | None:
     """The first reported rows that have a figure at these cut-offs; protocols as numbered notes."""
-    rows = [row for row in load_reported(dataset) if set(_TABLE_METRICS) & set(row.metrics)]
+    rows = [row for row in load_reported(dataset) if set(HEADLINE) & set(row.metrics)]
     if not rows:
         return None
     table = _table("reported elsewhere, not ranked", *_HEADINGS, "source", "note")
     notes: dict[str, int] = {}
     for row in rows[:limit]:
         note = notes.setdefault(row.protocol.note, len(notes) + 1)
-        figures = [row.metrics.get(metric) for metric in _TABLE_METRICS]
+        figures = [row.metrics.get(metric) for metric in HEADLINE]
         cells = ["-" if figure is None else f"{figure:.4f}" for figure in figures]
         table.add_row(
             row.model, *cells, textwrap.shorten(row.source.title, 40, placeholder=" ..."), f"({note})"

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.schema import BoolArray, FloatArray
 from bench.statistics.bootstrap import CONFIDENCE, Interval, grouped_means, percentile_bounds
+from bench.statistics.significance import SAME, holm, paired_p_values
 
 RESAMPLES = 10_000
 ALPHA = 0.05
 CELLS = 1_000_000
 """Largest scratch table, in cells, that a step works on at once."""
+IDENTICAL = "identical for every user"
+CANNOT_TELL = "cannot tell"
 USERS_PER_GROUP = 16
 """A resample drawn by groups of equal users pays from about this many users a group (measured)."""
-_SAME = 1e-9
-"""Sums of outcomes closer than this are one value that was added up in another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,16 @@ class PairedDifference:
     tied: int
     detectable: float
     """Smallest difference that a test at 0.05 finds with power 0.8, see `detectable_difference`."""
+
+    def undecided(self, alpha: float = ALPHA) -> bool:
+        """Whether the users show no difference."""
+        return self.won == self.lost == 0 or self.adjusted_p >= alpha
+
+    def verdict(self, first: str, second: str, alpha: float = ALPHA) -> str:
+        """Say in words what the users of two models, so named, show."""
+        if self.undecided(alpha):
+            return IDENTICAL if self.won == self.lost == 0 else CANNOT_TELL
+        return f"{first if self.difference.value > 0 else second} is better"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,39 +91,36 @@ def paired_differences(
 ) -> list[PairedDifference]:
     """Compare pairs of models over the same users; p-values are Holm-corrected over all pairs.
 
-    The test is the paired randomisation test of equal means (Smucker, Allan & Carterette 2007): under
-    the null hypothesis each user's two outcomes may be swapped. Where a model of the pair has several
-    seeds, swapping users would ignore how much seeds differ, so the p-value is the two-level
-    bootstrap's share of resamples on the other side of 0, doubled. Both count the observed data as one
-    draw, so that no p-value is 0 (Phipson & Smyth 2010).
+    The test is that of `bench.statistics.significance`. Where a model of the pair has several seeds,
+    swapping users would ignore how much seeds differ, so the p-value is the two-level bootstrap's share of
+    resamples on the other side of 0, doubled; the observed data count as one draw, so that it is not 0
+    (Phipson & Smyth 2010).
     """
-    by_user = [np.atleast_2d(model).mean(axis=0) for model in models]
+    by_user = np.stack([np.atleast_2d(model).mean(axis=0) for model in models])
     drawn = bootstrap_means(models, rng, resamples)
-    flipped = _flipped_sums(np.stack(by_user), rng, resamples)
-    p_values, found = [], []
-    for first, second in pairs:
+    p_values = paired_p_values(by_user, pairs)
+    samples = [drawn[:, first] - drawn[:, second] for first, second in pairs]
+    for row, (first, second) in enumerate(pairs):
+        if models[first].ndim > 1 or models[second].ndim > 1:
+            p_values[row] = _share_beyond_zero(samples[row])
+    adjusted = holm(p_values)
+    found = []
+    for row, (first, second) in enumerate(pairs):
         differences = by_user[first] - by_user[second]
-        samples = drawn[:, first] - drawn[:, second]
-        if models[first].ndim == models[second].ndim == 1:
-            p_values.append(_share_at_least(flipped[:, first] - flipped[:, second], differences.sum()))
-        else:
-            p_values.append(_share_beyond_zero(samples))
-        low, high = percentile_bounds(samples, confidence)
+        low, high = percentile_bounds(samples[row], confidence)
+        won, lost = int((differences > SAME).sum()), int((differences < -SAME).sum())
         found.append(
-            (differences, Interval(value=float(differences.mean()), low=float(low), high=float(high)))
+            PairedDifference(
+                difference=Interval(value=float(differences.mean()), low=float(low), high=float(high)),
+                p_value=p_values[row],
+                adjusted_p=float(adjusted[row]),
+                won=won,
+                lost=lost,
+                tied=len(differences) - won - lost,
+                detectable=detectable_difference(differences),
+            )
         )
-    return [
-        PairedDifference(
-            difference=interval,
-            p_value=p_value,
-            adjusted_p=float(adjusted),
-            won=int((differences > _SAME).sum()),
-            lost=int((differences < -_SAME).sum()),
-            tied=int((np.abs(differences) <= _SAME).sum()),
-            detectable=detectable_difference(differences),
-        )
-        for (differences, interval), p_value, adjusted in zip(found, p_values, holm(p_values), strict=True)
-    ]
+    return found
 
 
 def bootstrap_means(models: Sequence[FloatArray], rng: np.random.Generator, resamples: int) -> FloatArray:
@@ -133,16 +140,6 @@ def bootstrap_means(models: Sequence[FloatArray], rng: np.random.Generator, resa
         means[:, column] = np.take_along_axis(drawn, chosen, axis=1).mean(axis=1)
         start += seeds
     return means
-
-
-def holm(p_values: Sequence[float]) -> FloatArray:
-    """Correct p-values for being several (Holm 1979): controls the family-wise error rate."""
-    given = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(given, kind="stable")
-    steps = given[order] * np.arange(len(given), 0, -1)
-    adjusted = np.empty_like(given)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
 
 
 def standings(means: Sequence[float], different: BoolArray) -> list[Standing]:
@@ -193,7 +190,7 @@ def _resampled_means(rows: FloatArray, rng: np.random.Generator, resamples: int)
     if USERS_PER_GROUP * len(groups) <= len(values):
         missed = np.zeros((len(rows), 1))
         weights = np.hstack([missed, groups.T])
-        return grouped_means(np.array([users - len(values), *counts]), weights, rng, resamples)
+        return grouped_means(np.array([users - len(values), *counts]), weights, rng.bit_generator, resamples)
     return _means_of_single_draws(values, users, rng, resamples)
 
 
@@ -212,27 +209,6 @@ def _means_of_single_draws(
         resampled = csr_array((np.ones(len(picked)), picked, starts), shape=(len(starts) - 1, len(values)))
         means[part] = (resampled @ values) / users
     return means
-
-
-def _flipped_sums(rows: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:
-    """Sum each row of outcomes (rows, users) under random signs of the users: (resamples, rows).
-
-    The difference of two rows' sums is the sum of their differences with the same signs, which is
-    the randomisation test's draw; so one table of signs serves all pairs.
-    """
-    values = rows[:, rows.any(axis=0)].T
-    sums = np.zeros((resamples, len(rows)))
-    width = -(-len(values) // 8)
-    for part in _chunks(resamples, len(values)):
-        size = part.stop - part.start
-        drawn = np.frombuffer(rng.bytes(size * width), dtype=np.uint8).reshape(size, width)
-        bits: NDArray[np.uint8] = np.unpackbits(drawn, axis=1, count=len(values))
-        sums[part] = 2.0 * (bits.astype(np.float64) @ values) - values.sum(axis=0)
-    return sums
-
-
-def _share_at_least(sums: FloatArray, observed: float) -> float:
-    return (1 + int((np.abs(sums) >= abs(observed) - _SAME).sum())) / (len(sums) + 1)
 
 
 def _share_beyond_zero(samples: FloatArray) -> float:

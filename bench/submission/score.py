@@ -17,7 +17,7 @@ from bench.record import DEPTH, NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, R
 from bench.records.audits import audit
 from bench.records.columns import read_lists
 from bench.records.store import file_sha256, load_records
-from bench.schema import Generations, Rankings, Split
+from bench.schema import NO_ITEM, Generations, Rankings, Split
 from bench.submission.card import DeclaredCost, ModelCard
 from bench.submission.controls import COMMAND_LINE, Choices, Controls
 from bench.submission.lists import ListBuilder, answered, report_fingerprint, report_users
@@ -146,16 +146,17 @@ def build_record(
         report_fingerprint(report, card.fingerprint, split)
     if submission.rankings is None or not report.ok:
         raise SubmissionError(str(report))
+    depth = _depth_of(submission.rankings, len(split.catalogue))
     return Record(
         status="partial" if report.too_many_missing else "complete",
         source="submission",
         created=datetime.now(UTC),
         command=command,
         seed=card.seeds[0] if card.seeds else 0,
-        depth=DEPTH,
+        depth=depth,
         dataset=dataset_info(split),
         model=model_info(entry),
-        metrics=evaluate(split, submission.rankings),
+        metrics=evaluate(split, submission.rankings, depth=depth),
         cost=declared_cost(card.cost),
         environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
         details={**submission.details, "submission": _origin(submission)},
@@ -179,6 +180,12 @@ def known_lists(split: Split, results_dir: Path, *, leave_out: str, limit: int =
         if len(known) == limit:
             break
     return known
+
+
+def _depth_of(rankings: Rankings, items: int) -> int:
+    """Say how deep the lists go: a file of ten items a user says nothing about the eleventh."""
+    longest = int((rankings != NO_ITEM).sum(axis=1).max(initial=1))
+    return DEPTH if longest >= min(DEPTH, items) else longest
 
 
 def model_info(entry: Entry) -> ModelInfo:

@@ -8,29 +8,32 @@ from typing import Any
 
 import pandas as pd
 
-from bench.metrics.ranking import QUALITY
+from bench.labels import COSTS, metric_label
+from bench.metrics.definitions import QUALITY
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
 
-METRIC_LABELS = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
-_COSTS: dict[str, tuple[str, str, str, Callable[[float | None], str]]] = {
-    "fit": ("Fit", "wall time", "fit_seconds", formatting.seconds),
-    "recommend": ("Recommend", "wall time", "recommend_seconds", formatting.seconds),
-    "speed": ("Users/s", "recommend", "users_per_second", formatting.count),
-    "latency": ("Latency", "p50, one user", "latency_ms", lambda ms: formatting.seconds(_thousandth(ms))),
-    "vram": ("Peak VRAM", "", "peak_vram_bytes", formatting.size),
-    "ram": ("Peak RAM", "", "peak_rss_bytes", formatting.size),
-    "energy": ("Energy", "GPU", "energy_joules", formatting.energy),
-    "size": ("Parameters", "", "parameters", formatting.count),
+_COSTS: dict[str, tuple[str, Callable[[float | None], str]]] = {
+    "fit": ("fit_seconds", formatting.seconds),
+    "recommend": ("recommend_seconds", formatting.seconds),
+    "speed": ("users_per_second", formatting.count),
+    "latency": ("latency_ms", lambda ms: formatting.seconds(_thousandth(ms))),
+    "vram": ("peak_vram_bytes", formatting.size),
+    "ram": ("peak_rss_bytes", formatting.size),
+    "energy": ("energy_joules", formatting.energy),
+    "size": ("parameters", formatting.count),
 }
+_LABELS = {"parameters": "Parameters"} | {column: figure.label for column, figure in COSTS.items()}
 COLUMNS: dict[str, str] = {
     "select": "",
     "rank": "Rank",
     "model": "Model",
-    **{name: METRIC_LABELS[name] for name in QUALITY},
+    **{name: metric_label(name) for name in QUALITY},
     "lift": "Lift",
-    **{name: label for name, (label, *_) in _COSTS.items()},
+    **{
+        name: COSTS[column].label if column in COSTS else "Parameters" for name, (column, _) in _COSTS.items()
+    },
     "hardware": "Hardware",
     "date": "Date and commit",
 }
@@ -53,7 +56,8 @@ def _board_column(key: str, label: str, cutoff: int) -> Column:
     if key in QUALITY:
         label, note = f"{label}@{cutoff}", "95 % interval"
     elif key in _COSTS:
-        _, note, sort, _ = _COSTS[key]
+        sort, _ = _COSTS[key]
+        note = COSTS[sort].note if sort in COSTS else ""
     return Column(
         key=key, label=label, note=note, sort=sort, numeric=key in QUALITY or key in _COSTS or key == "lift"
     )
@@ -100,7 +104,7 @@ def _cell(
         return Cell(text=row["hardware"])
     if key == "date":
         return Cell(text=row["date"], note=row["commit"] + (", dirty" if row["dirty"] else ""))
-    _, _, column, show = _COSTS[key]
+    column, show = _COSTS[key]
     return Cell(text=show(row[column]), note="declared" if row["declared"] and pd.notna(row[column]) else "")
 
 
@@ -177,7 +181,7 @@ def _thousandth(value: float | None) -> float | None:
 def reported_columns(cutoff: int) -> list[Column]:
     """Give the columns of the table of reported numbers."""
     metrics = [
-        Column(key=name, label=f"{METRIC_LABELS[name]}@{cutoff}", note="reported; ours", sort="")
+        Column(key=name, label=metric_label(f"{name}@{cutoff}"), note="reported; ours", sort="")
         for name in QUALITY
     ]
     return [
@@ -234,8 +238,4 @@ def _reported_value(row: dict[str, Any], name: str) -> Cell:
 
 
 def _other_cutoffs(metrics: Mapping[str, float]) -> str:
-    labels = []
-    for name, value in metrics.items():
-        metric, _, cutoff = name.partition("@")
-        labels.append(f"{METRIC_LABELS.get(metric, metric)}@{cutoff} {value:.4f}")
-    return "; ".join(labels)
+    return "; ".join(f"{metric_label(metric)} {value:.4f}" for metric, value in metrics.items())

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bench.comparison.paired import Contender, largest_differences
+from bench.labels import metric_label
 from bench.record import Record, View
 from bench.schema import Split
 from bench.statistics.bootstrap import Interval
-from bench.statistics.paired_tests import ALPHA, PairedDifference
-from leaderboard.cells.board_cells import METRIC_LABELS
+from bench.statistics.paired_tests import PairedDifference
 from leaderboard.cells.html_table import Cell, Column, Event, Row, render
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import estimate
@@ -64,15 +64,10 @@ def users_table(
 def _verdict(records: tuple[Record, Record], metric: str, found: PairedDifference, view: View) -> Row:
     decimals = formatting.decimals_for([(found.difference.high - found.difference.low) / 2])
     values = [estimate(record, view, metric) for record in records]
-    name, _, cutoff = metric.partition("@")
-    if found.adjusted_p < ALPHA:
-        verdict = f"{'A' if found.difference.value > 0 else 'B'} is better"
-    else:
-        verdict = "cannot tell"
     p_note = f"uncorrected {formatting.p_value(found.p_value)}"
     return Row(
         cells=[
-            Cell(text=f"{METRIC_LABELS[name]}@{cutoff}"),
+            Cell(text=metric_label(metric)),
             *(
                 Cell(
                     text=formatting.number(one.value, decimals),
@@ -84,7 +79,7 @@ def _verdict(records: tuple[Record, Record], metric: str, found: PairedDifferenc
             Cell(text=formatting.p_value(found.adjusted_p), note=p_note),
             *(Cell(text=f"{count:,}") for count in (found.won, found.lost, found.tied)),
             Cell(text=formatting.number(found.detectable, decimals)),
-            Cell(text=verdict),
+            Cell(text=found.verdict("A", "B")),
         ]
     )
 

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
+from bench.labels import VIEW_LABELS, metric_label
 from bench.record import Record, View
 from bench.records.store import StoredRecord
 from bench.records.target_ranks import published_note
 from leaderboard.cells.html_table import Badge, Cell, Column, Row, render, safe_link
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
-from leaderboard.frames.run_rows import VIEW_NAMES, metrics_frame
+from leaderboard.frames.run_rows import metrics_frame
 
-METRIC_TITLES = {
-    "recall": "Recall",
-    "ndcg": "nDCG",
-    "mrr": "MRR",
-    "full_lists": "Users with a full list",
-    "catalogue_coverage": "Catalogue coverage",
-    "popularity_bias": "Popularity bias",
-    "diversity": "Diversity",
-    "coverage": "Coverage of interests",
-}
 _TONES = {"pass": "good", "flag": "warn", "fail": "bad", "info": ""}
 
 
@@ -61,10 +52,10 @@ def metrics_table(record: Record, view: View) -> str:
     frame = metrics_frame(record)
     frame = frame[frame["view"] == view]
     cutoffs = sorted(set(frame["cutoff"]))
-    columns = [Column(key="title", label=VIEW_NAMES[view].capitalize(), numeric=False)]
+    columns = [Column(key="title", label=VIEW_LABELS[view].capitalize(), numeric=False)]
     columns += [Column(key=f"k{cutoff}", label=f"@{cutoff}") for cutoff in cutoffs]
     rows = [
-        Row(cells=[Cell(text=METRIC_TITLES.get(metric, metric)), *_values(frame, metric, cutoffs)])
+        Row(cells=[Cell(text=metric_label(metric)), *_values(frame, metric, cutoffs)])
         for metric in frame["metric"].drop_duplicates()
     ]
     return render(columns, rows)

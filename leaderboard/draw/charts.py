@@ -11,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from bench.statistics.paired_tests import CANNOT_TELL, IDENTICAL
 from leaderboard.frames import formatting
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#3a8fc7", "#d9772b", "#1d9e79", "#c467a0", "#8a8a8a"
 _MEMORY = {"RAM": BLUE, "VRAM": ORANGE, "VRAM allocated": ORANGE, "VRAM reserved": PINK}
+_VERDICTS = ["A is better", "B is better", CANNOT_TELL, IDENTICAL]
 _DOT = {"type": "point", "filled": True, "size": 70, "opacity": 1}
 _INTERVAL = {"type": "rule", "strokeWidth": 6, "opacity": 0.45}
 
@@ -128,16 +130,16 @@ def loss_chart(frame: pd.DataFrame) -> Chart:
 
 def difference_chart(frame: pd.DataFrame, title: str) -> Chart:
     """Differences with intervals around zero: columns label, value, low, high, verdict."""
-    order, verdicts = frame["label"].tolist(), ["significant", "cannot tell"]
+    order = frame["label"].tolist()
 
     def by_verdict(values: list[str]) -> Chart:
-        scale = {"domain": verdicts, "range": values}
+        scale = {"domain": _VERDICTS, "range": values}
         return _name("verdict", title=None, legend={"orient": "top"}, scale=scale)
 
-    shape = by_verdict(["circle", "diamond"])
+    shape = by_verdict(["circle", "square", "diamond", "cross"])
     shared = {
         "y": _name("label", sort=order, title=None, axis={"labelLimit": 260}),
-        "color": by_verdict([BLUE, GREY]),
+        "color": by_verdict([BLUE, ORANGE, GREY, GREEN]),
     }
     zero = {"type": "rule", "strokeDash": [4, 3], "color": GREY}
     rows = _rows(frame[["label", "value", "low", "high", "verdict"]])

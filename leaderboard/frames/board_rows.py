@@ -15,26 +15,20 @@ import pandas as pd
 
 from bench.comparison.paired import GroupDifference
 from bench.comparison.readme_tables import newest
-from bench.metrics.ranking import QUALITY
+from bench.labels import COSTS, GROUP_LABELS, RANKED_BY
+from bench.metrics.definitions import QUALITY
 from bench.record import Cost, Estimate, Record, View
 from bench.records.store import StoredRecord
 from bench.records.target_ranks import published_note
 from bench.reported.rows import ReportedRow
-from bench.statistics.paired_tests import ALPHA, Standing
-from leaderboard.frames.run_rows import SLICE_NAMES
+from bench.statistics.paired_tests import Standing
 
 LIFT_BASELINE = "last-item-text"
 FITS_BYTES = 24 * 2**30
 NUMERIC = (
     *QUALITY,
     "lift",
-    "fit_seconds",
-    "recommend_seconds",
-    "users_per_second",
-    "latency_ms",
-    "peak_vram_bytes",
-    "peak_rss_bytes",
-    "energy_joules",
+    *COSTS,
     "parameters",
 )
 
@@ -80,12 +74,12 @@ def leaderboard(
 ) -> pd.DataFrame:
     """Give one row a record: quality with intervals, standing, cost, and where and when it was run."""
     baseline = next((s.record for s in records if s.record.model.name == LIFT_BASELINE), None)
-    reference = estimate(baseline, view, f"ndcg@{cutoff}").value if baseline else None
+    reference = estimate(baseline, view, f"{RANKED_BY}@{cutoff}").value if baseline else None
     rows = []
     for stored in records:
         record = stored.record
         row: dict[str, object] = {"id": stored.id, **_identity(record), **_quality(record, view, cutoff)}
-        value = estimate(record, view, f"ndcg@{cutoff}").value
+        value = estimate(record, view, f"{RANKED_BY}@{cutoff}").value
         row["lift"] = value / reference - 1 if value is not None and reference else math.nan
         row |= _cost(record.cost) | _place((standings or {}).get(stored.id))
         row["older"] = len((older or {}).get(record.model.name, ()))
@@ -188,7 +182,7 @@ def reported_rows(
 def strongest_first(records: Sequence[StoredRecord], view: View) -> list[StoredRecord]:
     """Order runs to choose from: each model's newest by nDCG@10, then the older ones."""
     kept, older = collapse(records)
-    ordered = sorted(kept, key=lambda one: -(estimate(one.record, view, "ndcg@10").value or 0.0))
+    ordered = sorted(kept, key=lambda one: -(estimate(one.record, view, f"{RANKED_BY}@10").value or 0.0))
     return ordered + [stored for group in older.values() for stored in group]
 
 
@@ -196,12 +190,12 @@ def group_rows(groups: Sequence[GroupDifference]) -> pd.DataFrame:
     """Give the paired differences of two runs by group of users; groups without users are left out."""
     rows = [
         {
-            "slice": SLICE_NAMES.get(group.kind, group.kind),
+            "slice": GROUP_LABELS.get(group.kind, group.kind),
             "label": f"{group.label} ({group.users:,} users)",
             "value": group.paired.difference.value,
             "low": group.paired.difference.low,
             "high": group.paired.difference.high,
-            "verdict": "significant" if group.paired.adjusted_p < ALPHA else "cannot tell",
+            "verdict": group.paired.verdict("A", "B"),
         }
         for group in groups
         if group.paired is not None
@@ -228,13 +222,6 @@ def hardware(record: Record) -> str:
         return stated[:60] if isinstance(stated, str) and stated else "not stated"
     environment = record.environment
     return environment.gpu or (f"CPU, {environment.cores} cores" if environment.cores else "CPU")
-
-
-def peak_vram(cost: Cost) -> float:
-    """Give the largest known count of peak device memory in bytes, or NaN."""
-    peak = cost.peak_vram_bytes
-    known = [b for b in (peak.allocated, peak.reserved, peak.process) if b is not None] if peak else []
-    return float(max(known)) if known else math.nan
 
 
 def _identity(record: Record) -> dict[str, object]:
@@ -271,17 +258,8 @@ def _cost(cost: Cost) -> dict[str, float]:
     def known(value: float | None) -> float:
         return math.nan if value is None else float(value)
 
-    fit, recommend = (known(cost.wall_seconds.get(stage)) for stage in ("fit", "recommend"))
-    return {
-        "fit_seconds": fit,
-        "recommend_seconds": recommend,
-        "total_seconds": fit + recommend,
-        "users_per_second": known(cost.users_per_second),
-        "latency_ms": known(cost.latency_ms.p50 if cost.latency_ms else None),
-        "peak_vram_bytes": peak_vram(cost),
-        "peak_rss_bytes": known(cost.peak_rss_bytes),
-        "energy_joules": known(cost.energy_joules),
-    }
+    values = {name: known(figure.of(cost)) for name, figure in COSTS.items()}
+    return values | {"total_seconds": values["fit_seconds"] + values["recommend_seconds"]}
 
 
 def _place(standing: Standing | None) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.comparison.pareto import gap_to_better, pareto_front
+from bench.labels import COSTS
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
 
@@ -48,7 +49,10 @@ AXES: dict[str, CostAxis] = {
         more_is_better=True,
     ),
     "vram": CostAxis(
-        column="peak_vram_bytes", label="Peak GPU memory", phrase="GPU memory", show=formatting.size
+        column="peak_vram_bytes",
+        label=COSTS["peak_vram_bytes"].label,
+        phrase="GPU memory",
+        show=formatting.size,
     ),
     "energy": CostAxis(
         column="energy_joules",

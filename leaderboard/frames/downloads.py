@@ -6,13 +6,13 @@ import math
 import re
 from typing import Any
 
-from bench.metrics.ranking import QUALITY
+from bench.labels import VIEW_LABELS, metric_label
+from bench.metrics.definitions import QUALITY
 from bench.record import VIEWS, Record
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
-from leaderboard.frames.run_rows import VIEW_NAMES, cutoffs, metrics_frame
+from leaderboard.frames.run_rows import cutoffs, metrics_frame
 
-_METRICS = {"recall": "Recall", "ndcg": "nDCG", "mrr": "MRR"}
 _LATEX = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -32,7 +32,7 @@ def metrics_latex(record: Record) -> str:
     values = {(row["view"], row["metric"], row["cutoff"]): row for row in rows_of(metrics_frame(record))}
     shown = [row for (_, metric, cutoff), row in values.items() if (metric, cutoff) in columns]
     decimals = formatting.decimals_for((row["high"] - row["low"]) / 2 for row in shown)
-    head = " & ".join(f"{_METRICS[metric]}@{cutoff}" for metric, cutoff in columns)
+    head = " & ".join(metric_label(f"{metric}@{cutoff}") for metric, cutoff in columns)
     lines = [
         f"% {latex_text(record.model.name)}, {latex_text(record.dataset.name)}, ties {record.dataset.ties}, "
         f"fingerprint {record.dataset.fingerprint[:12]}",
@@ -43,7 +43,7 @@ def metrics_latex(record: Record) -> str:
     ]
     for view in VIEWS:
         cells = (_latex_cell(values.get((view, *column)), decimals) for column in columns)
-        lines.append(f"{VIEW_NAMES[view]} & {' & '.join(cells)} \\\\")
+        lines.append(f"{VIEW_LABELS[view]} & {' & '.join(cells)} \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
 
 

@@ -9,16 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.metrics.ranking import CUTOFFS
+from bench.labels import GROUP_LABELS
+from bench.metrics.definitions import CUTOFFS
 from bench.record import VIEWS, Record, View
 
-VIEW_NAMES: dict[View, str] = {"seen_removed": "seen items removed", "seen_kept": "seen items kept"}
-SLICE_NAMES = {
-    "history_length": "Purchases of the user",
-    "target_popularity": "Training purchases of the target",
-    "same_day": "Target bought on the day of the purchase before",
-    "shared_title": "Target shares its title with another item",
-}
 _MAX_POINTS, _MAX_ROWS = 5_000, 200
 _FINETUNING_MEMORY = {
     "rss_bytes": "RAM",
@@ -62,7 +56,7 @@ def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
             found = member.metrics.get(metric)
             rows.append(
                 {
-                    "slice": SLICE_NAMES.get(kind, kind),
+                    "slice": GROUP_LABELS.get(kind, kind),
                     "group": member.label,
                     "users": member.users,
                     "value": found.value if found else None,

@@ -9,19 +9,15 @@ import streamlit as st
 
 from bench.datasets import DATASETS
 from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
-from bench.metrics.ranking import CUTOFFS, QUALITY
+from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, VIEW_LABELS, VIEW_SHORT, metric_label
+from bench.metrics.definitions import CUTOFFS, QUALITY
 from bench.record import VIEWS, View
 from bench.records.store import LoadedRecords, StoredRecord
-from leaderboard.cells.board_cells import METRIC_LABELS
 from leaderboard.cells.html_table import Cell, Column, Row, render
 from leaderboard.draw.components import clickable
 from leaderboard.frames.board_rows import BoardKey, boards
-from leaderboard.frames.run_rows import VIEW_NAMES
 from leaderboard.state import url_state
 from leaderboard.state.folders import results_dir
-
-DEFAULT_VIEW: View = "seen_removed"
-DEFAULT_CUTOFF = 5
 
 
 def control_row() -> Any:
@@ -87,7 +83,7 @@ def choose_view() -> View:
     """Let the user pick whether items of the own history count."""
     view: View = st.segmented_control(
         "Items the user already has",
-        format_func=lambda name: {"seen_removed": "removed", "seen_kept": "kept"}[name],
+        format_func=VIEW_SHORT.__getitem__,
         required=True,
         help="Removed: items of the user's own history are dropped from the list before it is scored. "
         "No user of Beauty buys an item twice, so removing never drops the right answer.",
@@ -102,7 +98,7 @@ def choose_cutoff() -> int:
         "Cut-off",
         format_func=lambda k: f"@{k}",
         required=True,
-        **url_state.one_of("k", [str(cutoff) for cutoff in CUTOFFS], str(DEFAULT_CUTOFF)),
+        **url_state.one_of("k", [str(cutoff) for cutoff in CUTOFFS], str(HEADLINE_CUTOFF)),
     )
     return int(chosen)
 
@@ -111,9 +107,9 @@ def choose_metric(label: str) -> str:
     """Let the user pick recall, nDCG or MRR."""
     chosen: str = st.segmented_control(
         label,
-        format_func=METRIC_LABELS.__getitem__,
+        format_func=metric_label,
         required=True,
-        **url_state.one_of("by", list(QUALITY), "ndcg"),
+        **url_state.one_of("by", list(QUALITY), RANKED_BY),
     )
     return chosen
 
@@ -145,7 +141,7 @@ def ties_title(rule: str) -> str:
 
 def view_title(view: View) -> str:
     """Name a view for people."""
-    return VIEW_NAMES[view]
+    return VIEW_LABELS[view]
 
 
 def run_title(stored: StoredRecord) -> str:

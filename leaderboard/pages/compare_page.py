@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from bench.comparison.paired import list_overlap
-from bench.metrics.ranking import QUALITY
+from bench.labels import PAIRED_TEST, RANKED_BY, metric_label
+from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
 from bench.records.target_ranks import published_note
@@ -93,21 +94,23 @@ def _show_verdict(first: StoredRecord, second: StoredRecord, view: View, cutoff:
     found = loading.metric_differences(first, second, [f"{name}@{cutoff}" for name in QUALITY], view)
     clickable(compare_cells.verdict_table((first.record, second.record), found, view), key="verdict")
     st.caption(
-        "A − B: mean over the same users with its 95 % bootstrap interval. p: paired randomisation test over "
-        "users, Holm-corrected over the three metrics. Won: users for whom A did better. Detectable: the "
-        "smallest true difference that these users show with power 0.8."
+        f"A − B: mean over the same users with its 95 % bootstrap interval. p: {PAIRED_TEST}; Holm-corrected "
+        f"over the {len(QUALITY)} metrics. Won: users for whom A did better. Detectable: the smallest true "
+        "difference that these users show with power 0.8."
     )
 
 
 def _show_groups(first: StoredRecord, second: StoredRecord, split: Split, view: View, cutoff: int) -> None:
     st.header("By group of users")
-    metric = f"{url_state.get('by', 'ndcg') if url_state.get('by') in QUALITY else 'ndcg'}@{cutoff}"
+    metric = f"{url_state.get('by') if url_state.get('by') in QUALITY else RANKED_BY}@{cutoff}"
     frame = board_rows.group_rows(loading.group_differences(first, second, split, metric, view))
     left, right = st.columns(2)
     for number, (name, part) in enumerate(frame.groupby("slice", sort=False)):
         with (left, right)[number % 2]:
             st.markdown(f"**{name}**")
-            st.vega_lite_chart(spec=charts.difference_chart(part, f"A − B, {metric}"), width="stretch")
+            st.vega_lite_chart(
+                spec=charts.difference_chart(part, f"A − B, {metric_label(metric)}"), width="stretch"
+            )
     st.caption(
         "Bars: 95 % bootstrap interval of the paired difference; verdicts are Holm-corrected over all groups."
     )
@@ -147,7 +150,7 @@ def _show_users(first: StoredRecord, second: StoredRecord, split: Split, view: V
     html = compare_cells.users_table(
         loading.contenders(first, second),
         split,
-        f"ndcg@{cutoff}",
+        f"{RANKED_BY}@{cutoff}",
         view,
         links=lambda user_id: url_state.href(**choices(user_id)),
     )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from bench.labels import metric_label
 from bench.record import View
 from bench.records.store import StoredRecord
 from leaderboard import navigation
-from leaderboard.cells.board_cells import METRIC_LABELS
 from leaderboard.draw import cost_chart
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows, cost_points
@@ -43,7 +43,7 @@ def _show(chosen: tuple[BoardKey, Sequence[StoredRecord]], view: View, metric: s
         kinds = st.multiselect("Kind", placeholder="All", width=300, **options)
     frame = board_rows.filter_rows(frame, kinds=kinds)
     points = cost_points.points_of(frame, name, axis, links=navigation.run_href)
-    label = f"{METRIC_LABELS[name]}@{cutoff}"
+    label = metric_label(metric)
     if not points:
         st.info("No run has both this quality metric and this cost.")
         st.caption("Runs on a CPU have no GPU memory or energy; not every model states its size.")

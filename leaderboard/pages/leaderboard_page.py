@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from bench.errors import BenchError
-from bench.metrics.ranking import QUALITY
+from bench.labels import metric_label
+from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
 from bench.reported.rows import load_reported
 from leaderboard import navigation
 from leaderboard.cells import board_cells
-from leaderboard.cells.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED, METRIC_LABELS
+from leaderboard.cells.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED
 from leaderboard.cells.html_table import Event
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
@@ -82,8 +83,8 @@ def _show_board(
         _react(event, sort, selected)
     _selection_bar(selected, newest)
     st.caption(
-        f"Rank: the places by {METRIC_LABELS[ranked_by]}@{cutoff} that the data allow; models that share a "
-        "letter do not differ significantly (paired test over users, Holm-corrected, 5 %). Bars: value and "
+        f"Rank: the places by {metric_label(f'{ranked_by}@{cutoff}')} that the data allow; models that share "
+        "a letter do not differ significantly (paired test over users, Holm-corrected, 5 %). Bars: value and "
         "95 % bootstrap interval on an axis from 0. Lift: nDCG against the last item's text by BM25, which "
         "needs no training. Peak VRAM: the largest of allocated, reserved and process-wide."
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from bench.labels import RANKED_BY, metric_label
 from bench.record import VIEWS, Record
 from bench.records.store import StoredRecord
 from leaderboard import navigation
@@ -16,6 +17,8 @@ from leaderboard.draw.components import clickable
 from leaderboard.frames import downloads, formatting, run_rows
 from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+
+_SLICED_BY = f"{RANKED_BY}@10"
 
 
 def render() -> None:
@@ -93,15 +96,16 @@ def _show_slices(record: Record) -> None:
         view = common.choose_view()
         metric = st.selectbox(
             "Metric",
+            format_func=metric_label,
             width=160,
-            **url_state.one_of("slice_metric", metrics, "ndcg@10" if "ndcg@10" in metrics else metrics[0]),
+            **url_state.one_of("slice_metric", metrics, _SLICED_BY if _SLICED_BY in metrics else metrics[0]),
         )
     frame = run_rows.slices_frame(record, view, metric)
     frame = frame[(frame["users"] > 0) & frame["value"].notna()]
     if frame.empty:
         st.info("No group has users.")
         return
-    panels = charts.slice_charts(frame, metric)
+    panels = charts.slice_charts(frame, metric_label(metric))
     left, right = st.columns(2)
     for number, panel in enumerate(panels):
         with (left, right)[number % 2]:

@@ -62,7 +62,7 @@ MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
                     "value": [0.1, -0.2],
                     "low": [0.0, -0.3],
                     "high": [0.2, -0.1],
-                    "verdict": ["cannot tell", "significant"],
+                    "verdict": ["cannot tell", "A is better"],
                 }
             ),
             "A - B",

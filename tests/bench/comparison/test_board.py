@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import write_cost_only, write_record
-from scipy import stats
 
-from bench.comparison.board_standings import board_standings, paired_z_test, significant_pairs
+from bench.comparison.board_standings import board_standings
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender, compare
 from bench.comparison.pareto import gap_to_better, pareto_front
@@ -24,38 +22,12 @@ def contender(folder: Path, split: Split, name: str, skill: float, seed: int = 0
     return load_contender([load_record(write_record(folder, split, name, skill=skill, seed=seed))])
 
 
-def test_the_z_test_is_the_paired_t_test_of_many_users() -> None:
-    rng = np.random.default_rng(0)
-    outcomes = rng.random((4, 5000)) < np.array([[0.05], [0.06], [0.08], [0.06]])
-    p_values = paired_z_test(outcomes.astype(float))
-    for first in range(4):
-        for second in range(4):
-            if first != second:
-                expected = stats.ttest_rel(outcomes[first].astype(float), outcomes[second].astype(float))
-                assert p_values[first, second] == pytest.approx(expected.pvalue, abs=2e-4)
-            else:
-                assert p_values[first, first] == 1.0
-
-
-def test_equal_models_never_differ_and_a_constant_shift_always_does() -> None:
-    row = np.random.default_rng(1).random(50)
-    p_values = paired_z_test(np.stack([row, row, row + 0.5]))
-    assert p_values[0, 1] == 1.0 and p_values[0, 2] == p_values[1, 2] == 0.0
-
-
-def test_false_positives_stay_at_the_level_asked_for() -> None:
-    """Six equal models, 400 boards: a board with any significant pair is a false alarm."""
-    rng = np.random.default_rng(2)
-    alarms = sum(significant_pairs((rng.random((6, 1500)) < 0.06).astype(float)).any() for _ in range(400))
-    assert alarms / 400 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
-
-
-def test_a_board_agrees_with_the_randomisation_test(sample_split: Split, tmp_path: Path) -> None:
+def test_a_board_gives_the_verdicts_of_compare(sample_split: Split, tmp_path: Path) -> None:
     drawn = {"a": (0.05, 1), "b": (0.06, 2), "c": (0.2, 3), "d": (0.23, 3), "e": (0.4, 4)}
     contenders = [contender(tmp_path, sample_split, name, *skill) for name, skill in drawn.items()]
     standings = board_standings(contenders, metric="recall@10", view="seen_removed")
-    slow = compare(contenders, metric="recall@10", view="seen_removed", resamples=4000)
-    for row in slow.rows:
+    found = compare(contenders, metric="recall@10", view="seen_removed", resamples=400)
+    for row in found.rows:
         place = standings[row.label]
         assert (place.best_rank, place.worst_rank, place.groups) == (
             row.best_rank,

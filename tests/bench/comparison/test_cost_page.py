@@ -57,8 +57,8 @@ def test_gpu_rows_come_first_and_estimates_are_marked(sample_split: Split, tmp_p
     text = page(tmp_path)
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["llama-60m", "llama-1b-cost", "last-item-text"]
-    assert "| NVIDIA H200 | 5.0 h | 7.0 |" in rows[0] and "fit 60%, recommend 40%" in rows[0]
-    assert "| NVIDIA H200 | 4.0 h \\* | 7.0 |" in rows[1] and "fit 75%, recommend 25%" in rows[1]
+    assert "| NVIDIA H200 | 5.0 h | 8.0 |" in rows[0] and "fit 60%, recommend 40%" in rows[0]
+    assert "| NVIDIA H200 | 4.0 h \\* | 8.0 |" in rows[1] and "fit 75%, recommend 25%" in rows[1]
     assert "computed from the speeds measured on random weights" in text
     assert "Not measured on a GPU yet: `llama-3b`, `llama-8b`." in text
 

@@ -274,7 +274,7 @@ def test_the_command_ends_with_a_count_and_fails_on_problems(results: Path) -> N
     edit(record_of(results), better)
     bad = CliRunner().invoke(app, ["results", "check", "--results", str(results)])
     assert bad.exit_code == 1
-    assert "v1/sample/model-a/" in bad.output and "is recorded as" in bad.output
+    assert "v1/sample/model-a/" in bad.output and "recall@5" in bad.output
     nowhere = CliRunner().invoke(app, ["results", "check", "--results", str(results / "none")])
     assert isinstance(nowhere.exception, RecordError)
 

@@ -20,7 +20,7 @@ from bench.schema import Split
 
 @pytest.fixture
 def results(toy_split: Split, tmp_path: Path) -> Path:
-    store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    store.write(make_record(toy_split, depth=50), toy_split, RANKINGS, None, tmp_path)
     return tmp_path
 
 
@@ -60,7 +60,7 @@ def test_table_holds_the_measured_figures(results: Path) -> None:
 
 
 def test_only_the_newest_valid_record_of_a_model_is_in_the_table(toy_split: Split, results: Path) -> None:
-    later = make_record(toy_split, created="2026-03-01T00:00:00Z", seed=5)
+    later = make_record(toy_split, depth=50, created="2026-03-01T00:00:00Z", seed=5)
     path = store.write(later, toy_split, RANKINGS, None, results)
     assert [kept.record.seed for kept in newest(store.load_records(results).valid())] == [5]
     store.invalidate(store.load_record(path), "made for a test")

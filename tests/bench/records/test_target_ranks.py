@@ -37,7 +37,8 @@ def test_ranks_give_the_metrics_of_the_record(stored: StoredRecord) -> None:
     for view in VIEWS:
         metrics = getattr(stored.record.metrics, view)
         for name, value in mean_quality(read_ranks(stored)[view]).items():
-            assert metrics[name].value == value
+            shallow = name.partition("@")[2] != "1"  # the lists hold three items
+            assert metrics[name].value == (None if shallow else value)
 
 
 @pytest.mark.parametrize(

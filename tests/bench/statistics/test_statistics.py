@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, bootstrap, permutation_test
+from scipy.stats import binom, bootstrap
 
 from bench.metrics.ranking import user_outcomes
 from bench.schema import FloatArray
@@ -18,7 +17,6 @@ from bench.statistics.bootstrap import grouped_intervals
 from bench.statistics.paired_tests import (
     bootstrap_means,
     detectable_difference,
-    holm,
     mean_intervals,
     paired_differences,
     standings,
@@ -39,34 +37,6 @@ def within_chance(successes: int, trials: int, rate: float) -> bool:
 
 
 class TestAgainstScipy:
-    def test_randomisation_test(self) -> None:
-        rng = np.random.default_rng(0)
-        first, second = outcomes(rng, 200, 0.35), outcomes(rng, 200, 0.25)
-        ours = paired_differences([first, second], [(0, 1)], rng, resamples=20_000)[0]
-        theirs = permutation_test(
-            (first, second),
-            lambda a, b, axis: np.mean(a - b, axis=axis),
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=20_000,
-            batch=1000,
-            rng=np.random.default_rng(1),
-        )
-        assert 0.01 < theirs.pvalue < 0.5, "a test at an end of the range would agree by chance"
-        assert ours.p_value == pytest.approx(theirs.pvalue, abs=0.015)
-        assert ours.difference.value == pytest.approx(theirs.statistic)
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_randomisation_test_is_exact_in_distribution(self, seed: int) -> None:
-        """All 2^n sign patterns of a few users, counted."""
-        rng = np.random.default_rng(seed)
-        first, second = outcomes(rng, 10, 0.6), outcomes(rng, 10, 0.4)
-        differences = first - second
-        signs = 1 - 2 * ((np.arange(2**10)[:, None] >> np.arange(10)) & 1)
-        exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-9)
-        ours = paired_differences([first, second], [(0, 1)], rng, resamples=40_000)[0]
-        assert ours.p_value == pytest.approx(exact, abs=0.012)
-
     def test_intervals_of_means_and_differences(self) -> None:
         rng = np.random.default_rng(3)
         first, second = outcomes(rng, 500, 0.3), outcomes(rng, 500, 0.2)
@@ -107,7 +77,7 @@ class TestBootstrap:
         rng = np.random.default_rng(0)
         ranks = np.where(rng.random(2000) < 0.2, rng.integers(1, 6, size=2000), 0).astype(np.int32)
         gains = user_outcomes(np.arange(6, dtype=np.int32), "mrr@5")
-        grouped = grouped_intervals(np.bincount(ranks, minlength=6), gains[None, :], rng, resamples=20_000)[0]
+        grouped = grouped_intervals(np.bincount(ranks, minlength=6), gains[None, :], resamples=20_000)[0]
         drawn = mean_intervals([user_outcomes(ranks, "mrr@5")], rng, resamples=20_000)[0]
         width = drawn.high - drawn.low
         assert grouped.value == pytest.approx(drawn.value)
@@ -153,12 +123,12 @@ class TestBySimulation:
         gains = user_outcomes(np.arange(6, dtype=np.int32), "ndcg@5")
         truth = 0.3 * gains[1:].mean()
         drawn, grouped = 0, 0
-        for _ in range(400):
+        for trial in range(400):
             ranks = np.where(rng.random(600) < 0.3, rng.integers(1, 6, size=600), 0).astype(np.int32)
             interval = mean_intervals([gains[ranks]], rng, resamples=400)[0]
             drawn += interval.low <= truth <= interval.high
             counts = np.bincount(ranks, minlength=6)
-            interval = grouped_intervals(counts, gains[None, :], rng, resamples=400)[0]
+            interval = grouped_intervals(counts, gains[None, :], seed=trial, resamples=400)[0]
             grouped += interval.low <= truth <= interval.high
         assert within_chance(drawn, 400, 0.95), drawn
         assert within_chance(grouped, 400, 0.95), grouped
@@ -218,17 +188,13 @@ class TestPairs:
         model = outcomes(np.random.default_rng(0), 100, 0.3)
         found = paired_differences([model, model], [(0, 1)], np.random.default_rng(0))[0]
         assert (found.p_value, found.adjusted_p, found.tied) == (1.0, 1.0, 100)
+        assert found.verdict("a", "b") == "identical for every user"
         assert (found.difference.low, found.difference.high, found.detectable) == (0.0, 0.0, 0.0)
 
     def test_models_that_find_nothing(self) -> None:
         found = paired_differences([np.zeros(9), np.zeros(9)], [(0, 1)], np.random.default_rng(0))[0]
         assert found.p_value == 1.0
-
-    def test_no_p_value_is_zero(self) -> None:
-        found = paired_differences(
-            [np.ones(500), np.zeros(500)], [(0, 1)], np.random.default_rng(0), resamples=999
-        )
-        assert found[0].p_value == 1 / 1000
+        assert found.verdict("a", "b") == "identical for every user"
 
     def test_the_same_generator_gives_the_same_numbers(self) -> None:
         models = [outcomes(np.random.default_rng(seed), 200, 0.3) for seed in range(3)]
@@ -245,34 +211,6 @@ class TestPairs:
         over_users = paired_differences([swinging.mean(axis=0), steady], [(0, 1)], rng, resamples=4000)[0]
         assert over_users.p_value < 0.05 < over_seeds.p_value
         assert over_seeds.difference.low < 0 < over_seeds.difference.high
-
-
-class TestHolm:
-    def test_by_hand(self) -> None:
-        assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-        assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
-        assert holm([]).tolist() == []
-
-    @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-    @settings(deadline=None)
-    def test_properties(self, p_values: list[float]) -> None:
-        given_p, adjusted = np.array(p_values), holm(p_values)
-        assert (adjusted >= given_p).all()
-        assert (adjusted <= np.minimum(1, len(given_p) * given_p) + 1e-12).all(), "never above Bonferroni"
-        order = np.argsort(given_p, kind="stable")
-        assert (np.diff(adjusted[order]) >= 0).all()
-        for level in (0.01, 0.05, 0.5):
-            assert set(np.flatnonzero(adjusted < level)) == _holm_step_down(given_p, level)
-
-
-def _holm_step_down(p_values: Any, level: float) -> set[int]:
-    """The procedure as Holm states it: go up from the smallest until one is not rejected."""
-    rejected: set[int] = set()
-    for step, row in enumerate(np.argsort(p_values, kind="stable")):
-        if p_values[row] * (len(p_values) - step) >= level:
-            break
-        rejected.add(int(row))
-    return rejected
 
 
 class TestStandings:

@@ -287,7 +287,7 @@ def test_the_command_writes_the_record_and_refuses_what_does_not_belong(
     common += ["--results", str(tmp_path / "results")]
     done = CliRunner().invoke(app, [*common, "--outcomes", "--k", "5", "--card", str(card)])
     assert done.exit_code == 0, done.output
-    assert f"seen items removed: recall@5 {(ranks > 0).mean():.4f}" in done.output
+    assert f"seen items removed: Recall@5 {(ranks > 0).mean():.4f}" in done.output
     assert "seen items kept" not in done.output
     (stored,) = load_records(tmp_path / "results").records
     assert stored.record.published_view == "seen_removed"

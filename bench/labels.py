@@ -1,0 +1,80 @@
+"""How people read the names in a record: labels of metrics, views, groups of users and costs, with units.
+
+The one home of these words, for terminal, README, board, exports and checks. A metric's own label
+and cut-offs come from `bench.metrics.definitions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.metrics.definitions import METRICS, QUALITY
+from bench.record import Cost, Estimate, View
+
+VIEW_LABELS: dict[View, str] = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
+VIEW_SHORT: dict[View, str] = {"seen_kept": "kept", "seen_removed": "removed"}
+DEFAULT_VIEW: View = "seen_removed"
+HEADLINE_CUTOFF = 5
+HEADLINE = tuple(f"{name}@{HEADLINE_CUTOFF}" for name in QUALITY)
+"""The metrics of tables that show one cut-off."""
+RANKED_BY = "ndcg"
+GROUP_LABELS = {
+    "history_length": "Purchases of the user",
+    "target_popularity": "Training purchases of the target",
+    "same_day": "Target bought on the day of the purchase before",
+    "shared_title": "Target shares its title with another item",
+}
+PAIRED_TEST = (
+    "paired randomisation test over users, exact where fewer than 200 of them differ and by the normal "
+    "approximation above"
+)
+
+
+def metric_label(metric: str) -> str:
+    """Give a metric's label, with its cut-off if it has one: 'ndcg@5' -> 'nDCG@5'."""
+    name, at, cutoff = metric.partition("@")
+    return f"{METRICS[name].label if name in METRICS else name}{at}{cutoff}"
+
+
+def estimate_text(estimate: Estimate | None, unknown: str = "-") -> str:
+    """'0.0433 ± 0.0027': a value and half of its 95 % interval, or `unknown` where none was measured."""
+    if estimate is None or estimate.value is None:
+        return unknown
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} ± {(estimate.high - estimate.low) / 2:.4f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFigure:
+    """One figure of what a run took."""
+
+    label: str
+    note: str = ""
+    of: Callable[[Cost], float | None]
+    """In seconds, bytes, joules, users a second; None where it was not measured."""
+
+
+def _milliseconds(cost: Cost) -> float | None:
+    return None if cost.latency_ms is None else cost.latency_ms.p50
+
+
+COSTS: dict[str, CostFigure] = {
+    "fit_seconds": CostFigure(label="Fit", note="wall time", of=lambda cost: cost.wall_seconds.get("fit")),
+    "recommend_seconds": CostFigure(
+        label="Recommend", note="wall time", of=lambda cost: cost.wall_seconds.get("recommend")
+    ),
+    "users_per_second": CostFigure(label="Users/s", note="recommend", of=lambda cost: cost.users_per_second),
+    "latency_ms": CostFigure(label="Latency", note="p50, one user", of=_milliseconds),
+    "peak_vram_bytes": CostFigure(label="Peak VRAM", of=lambda cost: cost.peak_device_bytes),
+    "peak_rss_bytes": CostFigure(label="Peak RAM", of=lambda cost: cost.peak_rss_bytes),
+    "energy_joules": CostFigure(label="Energy", note="GPU", of=lambda cost: cost.energy_joules),
+}
+
+
+def bytes_text(count: float | None, unknown: str = "-") -> str:
+    """'412 MB' or '7.0 GB' (powers of ten)."""
+    if count is None:
+        return unknown
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

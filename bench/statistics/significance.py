@@ -1,0 +1,100 @@
+"""The one test of whether two models differ, from what each of their users got.
+
+Under the null hypothesis each user's two outcomes may be swapped (Fisher 1935; Smucker, Allan &
+Carterette 2007), so the sign of every difference is a coin. Where few users differ, all patterns of
+signs are counted; where many do, their sum is normal and a z-test has the same answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.schema import BoolArray, FloatArray
+
+EXACT_BELOW = 200
+"""Differing users from which the normal approximation is used."""
+SAME = 1e-9
+"""Outcomes, or sums of them, closer than this are one value that was added up in another order."""
+_STEPS = 16_384
+"""Steps that the differences of a pair are rounded to, in sum; equal differences stay equal."""
+
+
+def paired_p_values(outcomes: FloatArray, pairs: Sequence[tuple[int, int]]) -> list[float]:
+    """Give the two-sided p-value of equal means for pairs of rows of (models, users); never 0.
+
+    Rows that are the same for every user have p = 1.
+    """
+    if not pairs:
+        return []
+    z_test = _z_test(outcomes)
+    found = []
+    for first, second in pairs:
+        differences = outcomes[first] - outcomes[second]
+        differing = np.abs(differences) > SAME
+        if np.count_nonzero(differing) < EXACT_BELOW:
+            found.append(sign_flip_p_value(differences[differing]))
+        else:
+            found.append(max(float(z_test[first, second]), 2.0 ** (1 - EXACT_BELOW)))
+    return found
+
+
+def sign_flip_p_value(differences: FloatArray) -> float:
+    """Share of all patterns of signs whose sum is at least as far from 0 as that of the differences.
+
+    `differences` (users,), none of them 0. They are counted in steps, so that sums can be; sums that the
+    rounding to steps leaves undecided count as equal. For equal differences this is the sign test.
+    """
+    sizes = np.abs(differences)
+    if not len(sizes):
+        return 1.0
+    steps = np.maximum(1, np.rint(sizes / (sizes.sum() / _STEPS))).astype(np.int64)
+    total = int(steps.sum())
+    ways = np.zeros(total + 1)  # ways[s]: share of patterns whose positive steps add up to s
+    ways[0], top = 1.0, 0
+    for step in np.sort(steps).tolist():
+        moved = ways[: top + 1] / 2
+        ways[: top + 1] = moved
+        ways[step : top + step + 1] += moved
+        top += step
+    positive = int(steps[differences > 0].sum())
+    undecided = math.ceil(math.sqrt(len(steps)) / 2)
+    least = max(0, max(positive, total - positive) - undecided)
+    return min(1.0, 2 * float(ways[least:].sum()))
+
+
+def holm(p_values: Sequence[float]) -> FloatArray:
+    """Correct p-values for being several (Holm 1979): controls the family-wise error rate."""
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    steps = given[order] * np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def significant_pairs(outcomes: FloatArray, alpha: float) -> BoolArray:
+    """Tell which pairs of models, rows of (models, users), differ: symmetric (models, models)."""
+    first, second = np.triu_indices(len(outcomes), 1)
+    different = np.zeros((len(outcomes), len(outcomes)), dtype=np.bool_)
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    different[first, second] = holm(paired_p_values(outcomes, pairs)) < alpha
+    return different | different.T
+
+
+def _z_test(outcomes: FloatArray) -> FloatArray:
+    """Give the two-sided p-value of each pair of rows of (models, users) by the normal approximation.
+
+    z = sum of d / sqrt(sum of d^2), d the n users' differences: their variance under the null
+    hypothesis, in which the mean is 0. The sums of squares of all pairs come from one matrix product.
+    """
+    products = outcomes @ outcomes.T
+    squares = np.diag(products)
+    spread = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0.0))
+    sums = outcomes.sum(axis=1)
+    z = np.abs(sums[:, None] - sums[None, :]) / np.maximum(spread, 1e-300)
+    # erfc of the standard library: importing scipy for this would cost more than the whole test
+    p_values: FloatArray = np.vectorize(math.erfc, otypes=[np.float64])(z / math.sqrt(2))
+    return p_values
