@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import streamlit as st
 
 from bench.errors import RecordError
@@ -34,10 +36,16 @@ def render() -> None:
     """Draw the page."""
     st.title("Protocol")
     _show_reproduction()
-    st.markdown(asset("protocol.md"))
+    st.markdown(_protocol())
     st.header("How to cite")
     st.markdown("Name the data set, its fingerprint, the tie rule and the view with every number.")
     st.code(_CITATION, language=None)
+
+
+def _protocol() -> str:
+    """Give the protocol as the harness's own README tells it."""
+    text = (files("bench") / "README.md").read_text(encoding="utf-8")
+    return text.partition("<!-- protocol -->")[2].partition("<!-- end of the protocol -->")[0]
 
 
 def _show_reproduction() -> None:

@@ -17,12 +17,14 @@ from bench.models import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
+ALL_TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
 def commands() -> list[list[str]]:
-    """Every shell command of the README's code blocks, split into words, comments left out."""
+    """Every shell command of the code blocks of all READMEs, split into words, comments left out."""
     found = []
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL):
+    for block in re.findall(r"```bash\n(.*?)```", ALL_TEXT, flags=re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             found += [part for part in _split(shlex.split(line, comments=True)) if part]
     return found
@@ -86,5 +88,15 @@ def test_every_bench_run_names_real_options_models_and_data(pytestconfig: pytest
 
 
 def test_files_that_are_named_exist() -> None:
-    for name in re.findall(r"`((?:bench|genrec|baselines|leaderboard|tests)/[\w./-]+\.\w+)`", TEXT):
+    for name in re.findall(r"`((?:bench|genrec|baselines|leaderboard|tests)/[\w./-]+\.\w+)`", ALL_TEXT):
         assert (ROOT / name).exists(), name
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT.splitlines()) < 200

@@ -13,7 +13,7 @@ import pytest
 from bench.records.store import load_records
 
 TESTS = Path(__file__).parents[1]
-README = TESTS.parent / "README.md"
+README = TESTS.parent / "results" / "README.md"
 COMMAND = [sys.executable, "-c", "from bench.cli import main; main()"]
 CARD = """\
 display_name: Next item by counts
