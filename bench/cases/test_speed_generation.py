@@ -33,7 +33,7 @@ def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -
     split, _ = session.loaded
     from genrec.config import GenerateSettings
     from genrec.decoding.generator import TextGenerator
-    from genrec.gpu_report.published_loop import published_loop
+    from genrec.speed.published_loop import published_loop
 
     texts = item_texts(split.catalogue)
     rows = np.linspace(0, len(split.test) - 1, min(USERS, len(split.test))).astype(int)

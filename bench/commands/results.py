@@ -75,8 +75,13 @@ def show(
 @group.command()
 def table(
     results: ResultsOption = DEFAULT_RESULTS,
-    update_readme: Annotated[bool, typer.Option("--update-readme", help="Write it into the README.")] = False,
-    readme: Annotated[Path, typer.Option(help="The README to update.")] = Path("README.md"),
+    update_readme: Annotated[
+        bool, typer.Option("--update-readme", help="Write it into the READMEs.")
+    ] = False,
+    readme: Annotated[
+        list[Path] | None,
+        typer.Option(help="The README to update (default: README.md and results/README.md)."),
+    ] = None,
 ) -> None:
     """Print the results table as Markdown, made from the newest valid records."""
     from bench.comparison.readme_tables import markdown_table
@@ -84,8 +89,9 @@ def table(
     from bench.records.store import load_records
 
     if update_readme:
-        changed = update(readme, _existing(results))
-        typer.echo(f"{readme}: {'updated' if changed else 'already up to date'}")
+        for path in readme or (Path("README.md"), results / "README.md"):
+            changed = update(path, _existing(results))
+            typer.echo(f"{path}: {'updated' if changed else 'already up to date'}")
         return
     typer.echo(markdown_table(load_records(_existing(results)).valid()))
 

@@ -36,8 +36,9 @@ def markdown_costs(records: Sequence[StoredRecord]) -> str:
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
         notes.append(
-            f"Not measured on a GPU yet: {names}. On a machine with one, `genrec-bench gpu-report` measures "
-            "them and writes their records."
+            f"Not measured on a GPU yet: {names}. On a machine with one, "
+            "`pytest bench --benchmark -k speed_gpu` measures "
+            "cost at their true sizes, and `--models` their quality."
         )
     blocks = ["\n".join(lines), *notes]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.comparison import cost_table
+from bench.comparison import cost_table, summary_table
 from bench.comparison.verdicts import published_verdicts
 from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
@@ -41,23 +41,29 @@ def markdown_table(records: Sequence[StoredRecord]) -> str:
 
 
 def update_readme(readme: Path, results_dir: Path) -> bool:
-    """Put results and costs between their marks; give whether the file changed.
+    """Fill the blocks that a README has marks for (results, their summary, costs); give whether it changed.
 
     In a git repository only records that git tracks count: what a user measures stays out of the README
-    until it is added. Raises RecordError without marks for the results; a README may leave the costs out.
+    until it is added. Raises RecordError for a README without any marks.
     """
     text = readme.read_text(encoding="utf-8")
     tracked = tracked_files(results_dir)
-    records = [
+    records = newest(
         stored
         for stored in load_records(results_dir).valid()
         if tracked is None or stored.path.resolve() in tracked
-    ]
-    updated = _filled(text, BEGIN, END, markdown_table(records))
-    if updated is None:
+    )
+    blocks = (
+        (BEGIN, END, markdown_table),
+        (summary_table.BEGIN, summary_table.END, summary_table.summary),
+        (cost_table.BEGIN, cost_table.END, cost_table.markdown_costs),
+    )
+    updated, found = text, False
+    for begin, end, content in blocks:
+        filled = _filled(updated, begin, end, content(records))
+        updated, found = filled or updated, found or filled is not None
+    if not found:
         raise RecordError(f"{readme} has no lines '{BEGIN}' and '{END}' to put the table between")
-    costs = cost_table.markdown_costs(newest(records))
-    updated = _filled(updated, cost_table.BEGIN, cost_table.END, costs) or updated
     if updated == text:
         return False
     readme.write_text(updated, encoding="utf-8")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from bench.errors import RecordError
 from bench.reproduction.report import ReproducedRow, Reproduction, load
-from leaderboard.cells.html_table import Badge, Cell, Column, Row, asset
+from leaderboard.cells.html_table import Badge, Cell, Column, Row
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
 from leaderboard.frames import formatting

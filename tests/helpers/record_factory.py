@@ -205,7 +205,7 @@ def write_cost_only(folder: Path, split: Split, name: str) -> Path:
         status="cost-only",
         source="harness",
         created=START,
-        command="genrec-bench gpu-report",
+        command="pytest bench --benchmark -k test_cost",
         seed=0,
         depth=50,
         dataset=dataset_info(split),

@@ -22,7 +22,7 @@ def write_estimate(folder: Path, split: Split, name: str, fit_hours: float | Non
         status="cost-only",
         source="harness",
         created="2026-01-02T03:04:05Z",
-        command="genrec-bench gpu-report --parts cost",
+        command="pytest bench --benchmark -k test_cost",
         seed=0,
         depth=50,
         dataset=dataset_info(split),
@@ -45,8 +45,10 @@ def test_a_cpu_row_and_what_no_gpu_has_measured(sample_split: Split, tmp_path: P
     (row,) = [line for line in text.splitlines() if "`llama-tiny`" in line]
     # 360 s of fit and 1,440 s of recommend: half an hour, a fifth of it fitting
     assert row == "| `llama-tiny` | sample | CPU, 2 cores | 30.0 min | - | 0.694 | fit 20%, recommend 80% |"
-    assert "Not measured on a GPU yet: `llama-60m`, `llama-1b`, `llama-3b`, `llama-8b`." in text
-    assert "`genrec-bench gpu-report`" in text and "\\*" not in text
+    assert (
+        "Not measured on a GPU yet: `llama-60m`, `smollm2-135m`, `llama-1b`, `llama-3b`, `llama-8b`." in text
+    )
+    assert "`pytest bench --benchmark -k speed_gpu`" in text and "\\*" not in text
 
 
 def test_gpu_rows_come_first_and_estimates_are_marked(sample_split: Split, tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_gpu_rows_come_first_and_estimates_are_marked(sample_split: Split, tmp_p
     assert "| NVIDIA H200 | 5.0 h | 8.0 |" in rows[0] and "fit 60%, recommend 40%" in rows[0]
     assert "| NVIDIA H200 | 4.0 h \\* | 8.0 |" in rows[1] and "fit 75%, recommend 25%" in rows[1]
     assert "computed from the speeds measured on random weights" in text
-    assert "Not measured on a GPU yet: `llama-3b`, `llama-8b`." in text
+    assert "Not measured on a GPU yet: `smollm2-135m`, `llama-3b`, `llama-8b`." in text
 
 
 def test_only_one_tie_rule_and_no_withdrawn_row(toy_split: Split, tmp_path: Path) -> None:

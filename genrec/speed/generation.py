@@ -13,12 +13,12 @@ from bench.progress import overhearing
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.gpu_report.ceilings import measured_ceilings
-from genrec.gpu_report.finetuning import vram_columns
-from genrec.gpu_report.rates import generation_work, share
-from genrec.gpu_report.setting import Setting
-from genrec.gpu_report.timing import median_seconds
 from genrec.recommender import release_device_memory
+from genrec.speed.ceilings import measured_ceilings
+from genrec.speed.finetuning import vram_columns
+from genrec.speed.rates import generation_work, share
+from genrec.speed.setting import Setting
+from genrec.speed.timing import median_seconds
 from genrec.weights.shapes import Shape
 
 Write = Callable[[Sequence[str], GenerateSettings], list[list[str]]]
@@ -89,7 +89,7 @@ class GenerationSpeed:
         )
         # noise can make one new token look slower than all of them
         decode_seconds = max(self.seconds - self.prefill_seconds, 0.0)
-        ceilings = measured_ceilings(setting)
+        ceilings = measured_ceilings(setting.scale)
         prefill_rate = work.prefill_flops / self.prefill_seconds
         byte_rate = work.decode_bytes / decode_seconds if decode_seconds else None
         flop_rate = work.decode_flops / decode_seconds if decode_seconds else None

@@ -1,8 +1,7 @@
-"""What a report measures: data, places and sizes; true sizes for a GPU, tiny ones to try it on a CPU."""
+"""What is measured: data, places and sizes; true sizes for a GPU, tiny ones to try it on a CPU."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from bench.schema import Split
 from genrec.weights.shapes import LLAMA_SHAPES, Shape
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scale:
     """Sizes of everything that is run."""
 
@@ -20,8 +19,6 @@ class Scale:
     """Shapes of the random-weight models, by size ('1b')."""
     base_settings: tuple[str, ...] = ()
     """Overrides of the published presets, beside the base model itself."""
-    preset: str
-    """The model trained from scratch."""
     prompts: int
     """Real prompts that generation is timed on."""
     steps: int
@@ -36,7 +33,6 @@ class Scale:
 TRUE = Scale(
     name="true",
     shapes={name.removeprefix("llama-"): shape for name, shape in LLAMA_SHAPES.items()},
-    preset="llama-60m",
     prompts=256,
     steps=14,
     warmup_steps=4,
@@ -57,7 +53,6 @@ TINY = Scale(
         "finetune.max_seq_length=96", "finetune.batch_size=2", "finetune.gradient_accumulation=2",
         "generate.max_seq_length=128", "generate.max_new_tokens=6", "generate.num_beams=2",
     ),
-    preset="llama-tiny",
     prompts=6,
     steps=3,
     warmup_steps=1,
@@ -66,35 +61,22 @@ TINY = Scale(
     matmul_size=64,
 )  # fmt: skip
 
-SCALES = {scale.name: scale for scale in (TRUE, TINY)}
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Setting:
-    """One report: its data, its places and its sizes."""
+    """Data, places and sizes of a measurement."""
 
     dataset: str
     split: Split
     results_dir: Path
     work: Path
-    """Work folder: artefacts, random checkpoints, and what has been measured."""
+    """Work folder: artefacts and random checkpoints."""
     scale: Scale
-    sizes: tuple[str, ...]
     seed: int = 0
 
-    @property
-    def folder(self) -> Path:
-        """Where this report keeps what it has measured: another card or other data is another report."""
-        card = re.sub(r"[^a-z0-9]+", "-", device_name().lower()).strip("-")
-        return self.work / "gpu-report" / f"{card}-{self.scale.name}-{self.split.fingerprint[:12]}"
-
-    def command(self, part: str) -> str:
-        """What to type to measure a part again."""
-        tiny = "" if self.scale is TRUE else f" --shape {self.scale.name} --device cpu"
-        return (
-            f"genrec-bench gpu-report --parts {part} --dataset {self.dataset} "
-            f"--sizes {','.join(self.sizes)} --afresh{tiny}"
-        )
+    def command(self, case: str) -> str:
+        """What to type to measure a case again."""
+        return f"pytest bench --benchmark --dataset {self.dataset} -k {case}"
 
 
 def device_name() -> str:

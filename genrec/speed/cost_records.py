@@ -10,13 +10,12 @@ from typing import Any
 from bench.cost.environment import describe_environment
 from bench.record import DEPTH, Cost, ModelInfo, Record, dataset_info
 from bench.records import store
-from genrec.gpu_report.setting import Setting
-from genrec.gpu_report.steps import Row
+from genrec.speed.setting import Setting
 
 
 def write_cost_record(
     setting: Setting,
-    part: str,
+    case: str,
     name: str,
     display_name: str,
     *,
@@ -29,7 +28,7 @@ def write_cost_record(
         status="cost-only",
         source="harness",
         created=datetime.now(UTC),
-        command=setting.command(part),
+        command=setting.command(case),
         seed=setting.seed,
         depth=DEPTH,
         dataset=dataset_info(setting.split),
@@ -43,16 +42,16 @@ def write_cost_record(
         metrics=None,
         cost=cost,
         environment=describe_environment(),
-        details={"part": part, "sizes": setting.scale.name, **details},
+        details={"case": case, "sizes": setting.scale.name, **details},
     )
     return store.write(record, setting.split, None, None, setting.results_dir)
 
 
 def write_table_record(
-    setting: Setting, part: str, name: str, display_name: str, rows: Sequence[Row]
+    setting: Setting, case: str, name: str, display_name: str, rows: Sequence[Mapping[str, Any]]
 ) -> Path:
-    """Write a part's whole table as the details of one record."""
+    """Write a whole table as the details of one record."""
     cost = Cost(wall_seconds={}, users_per_second=None)
     return write_cost_record(
-        setting, part, name, display_name, cost=cost, details={"table": [dict(row) for row in rows]}
+        setting, case, name, display_name, cost=cost, details={"table": [dict(row) for row in rows]}
     )

@@ -13,8 +13,8 @@ from bench.progress import report
 from bench.retrieval.item_text import item_texts as catalogue_texts
 from bench.schema import Examples, TrainingData
 from genrec.config import Preset, load_preset
-from genrec.gpu_report.setting import Setting
 from genrec.prompt_format import item_texts, prompts
+from genrec.speed.setting import Setting
 from genrec.weights.random_weights import write_random_checkpoint
 
 VALIDATION_TEXTS = 8
@@ -26,7 +26,7 @@ LONGEST = 4
 
 def random_base(setting: Setting, size: str) -> Path:
     """Folder of the random checkpoint of a size, written if it is not there."""
-    folder = setting.work / "gpu-report" / f"random-{setting.scale.name}-{size}"
+    folder = setting.work / "speed" / f"random-{setting.scale.name}-{size}"
     report(f"random weights {size}", 0, 1)
     texts = catalogue_texts(setting.split.catalogue)
     return write_random_checkpoint(folder, setting.scale.shapes[size], texts, seed=setting.seed)

@@ -13,16 +13,15 @@ from bench.errors import BenchError
 from bench.progress import overhearing
 from bench.record import PeakVram
 from genrec.artefact import training_summary
-from genrec.availability import NO_UNSLOTH
+from genrec.availability import NO_UNSLOTH, has_unsloth
 from genrec.config import Preset
 from genrec.decoding.batches import is_out_of_memory
-from genrec.gpu_report.bases import base_preset, training_sample
-from genrec.gpu_report.ceilings import measured_ceilings
-from genrec.gpu_report.rates import model_flops_per_token, share
-from genrec.gpu_report.setting import Setting
-from genrec.gpu_report.steps import Measured, Row
-from genrec.gpu_report.timing import StepClock
 from genrec.recommender import release_device_memory
+from genrec.speed.bases import base_preset, training_sample
+from genrec.speed.ceilings import measured_ceilings
+from genrec.speed.rates import model_flops_per_token, share
+from genrec.speed.setting import Setting
+from genrec.speed.timing import StepClock
 from genrec.training.backends import Chosen
 from genrec.training.finetune import finetune
 
@@ -31,14 +30,9 @@ class CannotMeasure(Exception):
     """A configuration does not run on this machine; the message is the note of its row."""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> dict[str, Any]:
         """Empty figures and the reason."""
         return {"step_seconds": None, "tokens_per_second": None, "note": str(self)}
-
-
-def unsloth_is_missing(names: Row) -> Measured:
-    """The row of a run with unsloth on a machine that has none."""
-    return Measured(row={**names, **CannotMeasure(f"unavailable: {NO_UNSLOTH}").row})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ class FinetuneSpeed:
         flops = self.tokens_per_second * model_flops_per_token(
             shape, self.preset.finetune, context=self.mean_tokens
         )
-        ceilings = measured_ceilings(setting)
+        ceilings = measured_ceilings(setting.scale)
         return {
             "step_seconds": round(self.step_seconds, 5),
             "tokens_per_second": round(self.tokens_per_second, 1),
@@ -94,13 +88,15 @@ def measure_finetuning(
 
     Raises CannotMeasure where memory does not suffice, and where unsloth does not run.
     """
+    if backend == "unsloth" and not has_unsloth():
+        raise CannotMeasure(f"unavailable: {NO_UNSLOTH}")
     steps = setting.scale.steps
     limits = [f"finetune.backend={backend}", f"finetune.max_steps={steps}"]
     preset = base_preset(setting, size, [*limits, *overrides])
     chosen = preset.finetune
     per_step = chosen.batch_size * chosen.gradient_accumulation
     data = training_sample(setting.split.training_data, steps * per_step)
-    runs = setting.work / "gpu-report" / "runs"
+    runs = setting.work / "speed" / "runs"
     shutil.rmtree(runs, ignore_errors=True)  # a run taken up halfway has no step times
     release_device_memory()
     clock = StepClock()

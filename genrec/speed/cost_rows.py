@@ -1,4 +1,4 @@
-"""Part `cost`: LLaMA 1B, 3B and 8B at true size with random weights, fine-tuning and generation.
+"""LLaMA 1B, 3B and 8B at true size with random weights, fine-tuning and generation.
 
 The weights know nothing, so there is no quality; time and memory are those of the real ones, since
 shapes, precision and code are. Hours of the whole run are an estimate, with its arithmetic.
@@ -6,29 +6,24 @@ shapes, precision and code are. Hours of the whole run are an estimate, with its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from bench.record import Cost
 from genrec.artefact import load_model
-from genrec.availability import has_unsloth
 from genrec.forecast.workload import measure_workload
-from genrec.gpu_report.bases import real_prompts
-from genrec.gpu_report.finetuning import (
+from genrec.speed.bases import real_prompts
+from genrec.speed.cost_records import write_cost_record
+from genrec.speed.finetuning import (
     CannotMeasure,
     FinetuneSpeed,
     measure_finetuning,
-    unsloth_is_missing,
 )
-from genrec.gpu_report.generation import GenerationSpeed, OurWriter, measure_generation
-from genrec.gpu_report.records import write_cost_record
-from genrec.gpu_report.setting import Setting
-from genrec.gpu_report.steps import Measured, Part, Step
+from genrec.speed.generation import GenerationSpeed, OurWriter, measure_generation
+from genrec.speed.setting import Setting
 from genrec.training.backends import Chosen
 
-NAME = "cost"
+CASE = "test_cost"
 
 PUBLISHED_PEAK_GB = {"1b": 4.0, "3b": 5.5, "8b": 9.0}
 """Fine-tuning memory that the published run states as an upper bound, batch 4, length 1024."""
@@ -43,24 +38,21 @@ LARGER: tuple[tuple[str, ...], ...] = (
 16 texts an optimizer step, the last takes 64."""
 
 
-def steps(setting: Setting) -> Iterable[Step]:
-    """For each size: the published batch with peft and unsloth, then the best batch for the card."""
-    for size in setting.sizes:
-        yield Step(name=f"{size} peft", measure=partial(_published, setting, size, "peft"))
-        yield Step(name=f"{size} best batch", measure=partial(_best_batch, setting, size))
-        if has_unsloth():
-            yield Step(name=f"{size} unsloth", measure=partial(_published, setting, size, "unsloth"))
-        else:
-            names = {"size": size, "what": "unsloth, published batch"}
-            yield Step(name=f"{size} unsloth, missing", measure=partial(unsloth_is_missing, names))
+def measure_cost(setting: Setting, size: str) -> list[dict[str, Any]]:
+    """Measure the published batch with peft and unsloth, and the best batch for the card; write records."""
+    return [
+        _published(setting, size, "peft"),
+        _best_batch(setting, size),
+        _published(setting, size, "unsloth"),
+    ]
 
 
-def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
+def _published(setting: Setting, size: str, backend: Chosen) -> dict[str, Any]:
     title = {"size": size, "what": f"{backend}, published batch"}
     try:
         trained = measure_finetuning(setting, size, backend=backend)
     except CannotMeasure as problem:
-        return Measured(row={**title, **problem.row})
+        return {**title, **problem.row}
     finetuning = trained.row(setting, size)
     model, tokenizer = load_model(trained.folder)
     settings = trained.preset.generate
@@ -78,9 +70,9 @@ def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
         "full_run_estimate": _whole_run(setting, trained, generated),
     }
     suffix = "" if backend == "peft" else f"-{backend}"
-    record = _record(setting, f"llama-{size}-cost{suffix}", size, title["what"], trained, generated, details)
+    _record(setting, f"llama-{size}-cost{suffix}", size, title["what"], trained, generated, details)
     shown = ("step_seconds", "tokens_per_second", "mfu", "allocated_gb", "reserved_gb", "process_gb")
-    row = {
+    return {
         **title,
         **{name: finetuning[name] for name in shown},
         "published_gb_below": PUBLISHED_PEAK_GB[size],
@@ -88,10 +80,9 @@ def _published(setting: Setting, size: str, backend: Chosen) -> Measured:
         "fit_hours_estimated": details["full_run_estimate"]["fit_hours"],
         "recommend_hours_estimated": details["full_run_estimate"]["recommend_hours"],
     }
-    return Measured(row=row, record=record)
 
 
-def _best_batch(setting: Setting, size: str) -> Measured:
+def _best_batch(setting: Setting, size: str) -> dict[str, Any]:
     """Try larger and larger batches until one does not fit or is no faster."""
     tried: list[dict[str, Any]] = []
     title = {"size": size, "what": "peft, best batch"}
@@ -108,18 +99,17 @@ def _best_batch(setting: Setting, size: str) -> Measured:
         best = trained
     if best is None:
         note = tried[0]["note"]
-        return Measured(row={**title, **CannotMeasure(note).row})
+        return {**title, **CannotMeasure(note).row}
     finetuning = best.row(setting, size)
     estimate = _whole_run(setting, best, None)
     details = {"finetuning": finetuning, "tried": tried, "full_run_estimate": estimate}
-    record = _record(setting, f"llama-{size}-cost-best-batch", size, title["what"], best, None, details)
+    _record(setting, f"llama-{size}-cost-best-batch", size, title["what"], best, None, details)
     shown = ("step_seconds", "tokens_per_second", "mfu", "allocated_gb", "reserved_gb", "process_gb")
-    row = {
+    return {
         **title,
         **{name: finetuning[name] for name in shown},
         "fit_hours_estimated": estimate["fit_hours"],
     }
-    return Measured(row=row, record=record)
 
 
 def _record(
@@ -130,7 +120,7 @@ def _record(
     trained: FinetuneSpeed,
     generated: GenerationSpeed | None,
     details: Mapping[str, Any],
-) -> Path:
+) -> None:
     meters = [trained.meter, *([generated.meter] if generated else [])]
     joules = [meter.energy_joules for meter in meters if meter.energy_joules is not None]
     cost = Cost(
@@ -141,8 +131,8 @@ def _record(
         energy_joules=sum(joules) if joules else None,
         memory_timeline=trained.meter.timeline,
     )
-    return write_cost_record(
-        setting, NAME, name, f"LLaMA {size.upper()}, random weights: {what}", cost=cost, details=details,
+    write_cost_record(
+        setting, CASE, name, f"LLaMA {size.upper()}, random weights: {what}", cost=cost, details=details,
         parameters=trained.preset.model_dump(mode="json", exclude={"base_model"}),
     )  # fmt: skip
 
@@ -167,6 +157,3 @@ def _whole_run(setting: Setting, trained: FinetuneSpeed, generated: GenerationSp
             "its last token here, since random weights hardly ever end one"
         )
     return estimate
-
-
-PART = Part(name=NAME, title="cost at true size, random weights", steps=steps)

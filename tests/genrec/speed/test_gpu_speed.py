@@ -1,4 +1,4 @@
-"""Every part of the GPU report, run for real on a CPU at tiny size: records, resumption, refusals."""
+"""Speed and cost cases, run for real on a CPU at tiny size: rows, records, refusals."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from typing import Any
 import pytest
 import torch
 import writers
-from tiny_report import go, make_setting, records
-from typer.testing import CliRunner
 
-from bench.cli import build_app
-from bench.errors import BenchError
 from bench.records import store
 from bench.schema import Split
 from genrec.availability import UNSLOTH_PYTHON
 from genrec.config import GenerateSettings, load_preset
-from genrec.gpu_report import finetuning
-from genrec.gpu_report.generation_speed import WAYS
-from genrec.gpu_report.published_loop import published_loop
-from genrec.gpu_report.rates import data_sheet, generation_work, model_flops_per_token
-from genrec.gpu_report.setting import TINY, Setting
+from genrec.speed import finetuning, finetuning_ways
+from genrec.speed.cost_rows import measure_cost
+from genrec.speed.generation_ways import WAYS, measure_ways
+from genrec.speed.published_loop import published_loop
+from genrec.speed.rates import data_sheet, generation_work, model_flops_per_token
+from genrec.speed.setting import TINY, Setting
 from genrec.weights.shapes import LLAMA_SHAPES
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="tiny sizes are for machines without a GPU")
@@ -40,11 +37,19 @@ def without_unsloth(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def setting(toy_split: Split, tmp_path: Path) -> Setting:
     torch.set_num_threads(1)
-    return make_setting(toy_split, tmp_path)
+    return Setting(
+        dataset="toy", split=toy_split, results_dir=tmp_path / "results", work=tmp_path / "work", scale=TINY
+    )
 
 
-def test_cost_rows(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = go(setting, "cost")
+def records(setting: Setting) -> dict[str, Any]:
+    loaded = store.load_records(setting.results_dir)
+    assert not loaded.problems
+    return {stored.record.model.name: stored.record for stored in loaded.records}
+
+
+def test_cost_rows(setting: Setting) -> None:
+    rows = measure_cost(setting, "1b")
     *rows, unsloth = rows
     assert [row["what"] for row in rows] == ["peft, published batch", "peft, best batch"]
     assert all(row["tokens_per_second"] > 0 and row["allocated_gb"] is None for row in rows)
@@ -61,26 +66,19 @@ def test_cost_rows(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     per_second = record.details["finetuning"]["tokens_per_second"]
     assert estimate["fit_hours"] == pytest.approx(10 * tokens / per_second / 3600, abs=1e-3)
 
-    def fail(*_: object, **__: object) -> None:
-        raise AssertionError("what is kept is not measured again")
-
-    monkeypatch.setattr("genrec.gpu_report.cost_rows.measure_finetuning", fail)
-    assert go(setting, "cost") == [*rows, unsloth]
-    assert len(store.load_records(setting.results_dir).records) == 2
-
 
 def test_lack_of_memory_is_a_row_and_no_record(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     def lack(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(finetuning, "finetune", lack)
-    *rows, _ = go(setting, "cost")
+    *rows, _ = measure_cost(setting, "1b")
     assert [row["note"] for row in rows] == ["does not fit on this card"] * 2
     assert not store.load_records(setting.results_dir).records
 
 
 def test_generation_speed_adds_one_technique_at_a_time(setting: Setting) -> None:
-    rows = go(setting, "generation-speed")
+    rows = measure_ways(setting, "1b")
     *timed, compared = rows
     assert [row["way"] for row in timed] == list(WAYS)
     assert all(row["users_per_second"] > 0 and row["prefill_flops_share"] > 0 for row in timed)
@@ -100,7 +98,7 @@ def test_a_way_that_writes_other_texts_is_shown(setting: Setting, monkeypatch: p
         return lambda prompts, settings: [["something else"] * settings.num_beams for _ in prompts]
 
     monkeypatch.setitem(WAYS, "+ shared instruction prefix", broken)
-    other = [row for row in go(setting, "generation-speed") if row["same_texts"] < 1]
+    other = [row for row in measure_ways(setting, "1b") if row["same_texts"] < 1]
     assert other[0]["way"] == "+ shared instruction prefix" and other[0]["same_texts"] == 0.0
     assert other[1]["note"] == "other texts by: + shared instruction prefix (0.00% the same)"
 
@@ -125,7 +123,7 @@ def test_full_batches_that_do_not_fit_are_halved(setting: Setting) -> None:
 
 
 def test_finetune_speed(setting: Setting) -> None:
-    rows = go(setting, "finetune-speed")
+    rows = finetuning_ways.measure_ways(setting, "1b")
     assert all("unsloth is not installed" in row["note"] for row in rows[5:])
     rows = rows[:5]
     assert rows[0]["batches"] == "padded (published)"
@@ -156,34 +154,3 @@ def test_least_bytes_of_decoding() -> None:
     kv = 2 * 2 * 16 * 8 * 64
     assert once.decode_bytes == pytest.approx(10 * (2 * shape.parameters + (1000 + 4 * 5 * 5) * kv))
     assert often.decode_bytes - once.decode_bytes == pytest.approx(10 * 4 * 1000 * kv)
-
-
-def invoke(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(build_app(), ["gpu-report", *arguments])
-    if isinstance(done.exception, BenchError):
-        return 1, str(done.exception)
-    return done.exit_code, done.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--parts", "cost"], "needs a CUDA GPU and there is none here; on one it would run cost"),
-        (["--device", "cpu"], "add --shape tiny"),
-        (["--parts", "costs"], "did you mean 'cost'"),
-        (["--device", "cpu", "--shape", "tiny", "--sizes", "7b"], "unknown size '7b'"),
-        (["--device", "gpu"], "unknown device 'gpu'"),
-    ],
-)
-def test_refusals(arguments: list[str], message: str) -> None:
-    code, output = invoke(*arguments)
-    assert code == 1 and message in output and "\n" not in output.strip()
-
-
-def test_the_command_prints_a_table_and_says_what_is_left(tmp_path: Path) -> None:
-    places = ["--results", str(tmp_path / "results"), "--work-dir", str(tmp_path / "work")]
-    tiny = ["--device", "cpu", "--shape", "tiny", "--dataset", "sample", *places]
-    code, output = invoke("--parts", "ceilings", *tiny)
-    assert code == 0 and "ceilings: what the card reaches at best" in output and "bytes/s" in output
-    code, output = invoke("--parts", "cost", "--minutes", "0", *tiny)
-    assert code == 75 and "not finished: cost" in output
