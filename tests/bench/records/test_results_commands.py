@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from typer.testing import CliRunner
 
 from bench.cli import build_app
 from bench.comparison.readme_tables import BEGIN, END, markdown_table, newest, update_readme
+from bench.comparison.summary_table import summary
 from bench.errors import RecordError
-from bench.record import ModelInfo
+from bench.record import ModelInfo, dataset_info
 from bench.records import store
 from bench.schema import Split
 
@@ -97,3 +100,17 @@ def test_the_readme_speaks_of_what_git_tracks(toy_split: Split, tmp_path: Path) 
     assert "`toy-model`" in text and "`mine`" not in text
     subprocess.run(["git", "add", "results"], cwd=tmp_path, check=True)
     assert update_readme(readme, results) and "`mine`" in readme.read_text()
+
+
+def test_the_summary_has_one_table_a_data_set_and_a_column_a_split(toy_split: Split, tmp_path: Path) -> None:
+    for minute, (ties, split) in enumerate([("file", "leave-one-out"), ("shuffled:0", "leave-one-out")]):
+        record = make_record(
+            toy_split,
+            created=datetime(2026, 1, 2, 3, minute, tzinfo=UTC),
+            dataset=dataset_info(replace(toy_split, ties=ties, name=split, fingerprint=str(minute) * 64)),
+        )
+        store.write(record, toy_split, RANKINGS, None, tmp_path)
+    text = summary(newest(store.load_records(tmp_path).records))
+    head, rule, row = [line for line in text.splitlines() if line.startswith("|")]
+    assert head.split(" | ")[-2:] == ["nDCG@10, shuffled", "fit and lists |"] and "loo2" not in head
+    assert rule == "|---|--:|--:|--:|--:|--:|--:|" and row.startswith("| `toy-model` | ")
