@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy_record import RANKINGS, make_record
 from typer.testing import CliRunner
@@ -16,9 +17,10 @@ from bench.cli import build_app
 from bench.comparison.readme_tables import BEGIN, END, markdown_table, newest, update_readme
 from bench.comparison.summary_table import summary
 from bench.errors import RecordError
+from bench.metrics.ranking import evaluate
 from bench.record import ModelInfo, dataset_info
 from bench.records import store
-from bench.schema import Split
+from bench.schema import NO_ITEM, Split
 
 
 @pytest.fixture
@@ -104,12 +106,15 @@ def test_the_readme_speaks_of_what_git_tracks(toy_split: Split, tmp_path: Path) 
 
 def test_the_summary_has_one_table_a_data_set_and_a_column_a_split(toy_split: Split, tmp_path: Path) -> None:
     for minute, (ties, split) in enumerate([("file", "leave-one-out"), ("shuffled:0", "leave-one-out")]):
+        lists = np.pad(RANKINGS, [(0, 0), (0, 7)], constant_values=NO_ITEM)
         record = make_record(
             toy_split,
+            depth=10,
+            metrics=evaluate(toy_split, lists),
             created=datetime(2026, 1, 2, 3, minute, tzinfo=UTC),
             dataset=dataset_info(replace(toy_split, ties=ties, name=split, fingerprint=str(minute) * 64)),
         )
-        store.write(record, toy_split, RANKINGS, None, tmp_path)
+        store.write(record, toy_split, lists, None, tmp_path)
     text = summary(newest(store.load_records(tmp_path).records))
     head, rule, row = [line for line in text.splitlines() if line.startswith("|")]
     assert head.split(" | ")[-2:] == ["nDCG@10, shuffled", "fit and lists |"] and "loo2" not in head
