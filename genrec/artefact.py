@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import ConfigError
 from bench.retrieval.settings import RetrieveSettings
-from genrec.config import GenerateSettings, Preset, settings_digest
+from genrec.config import GenerateSettings, Precision, Preset, settings_digest
 
 RECORD = "artefact.json"
 RECIPE = 1
@@ -88,7 +88,9 @@ def _training_settings(preset: Preset) -> dict[str, Any]:
     artefacts made before as they are.
     """
     chosen = preset.model_dump(
-        mode="json", exclude={"generate", "retrieve", "needs_gpu"}, exclude_defaults=True
+        mode="json",
+        exclude={"generate", "retrieve", "score", "weights_of", "needs_gpu"},
+        exclude_defaults=True,
     )
     training = {
         name: value
@@ -195,12 +197,15 @@ def locked(folder: Path) -> Iterator[None]:
         raise ConfigError(f"another process is fine-tuning in '{folder}'; wait for it to end") from None
 
 
-def load_model(folder: Path) -> tuple[Any, Any]:
+def load_model(folder: Path, precision: Precision = "auto") -> tuple[Any, Any]:
     """Load a finished model and its tokenizer for generation, on the GPU if there is one.
 
-    bf16 on a GPU and fp32 on a CPU; an adapter comes on its base model, held as in training. Never
-    imports unsloth.
+    `auto` is bf16 on a GPU and fp32 on a CPU. An adapter comes on its base model, held as in training: on
+    4-bit weights as a layer beside them, else added into them, which spares its products at each step.
+    Never imports unsloth.
     """
+    import torch
+
     from genrec.weights.base_model import default_device, find_base_model, load_base_model
     from genrec.weights.tokenizer import load_tokenizer
 
@@ -215,6 +220,10 @@ def load_model(folder: Path) -> tuple[Any, Any]:
         _same_base(folder, artefact, base.revision)
         model = load_base_model(base.folder, four_bit=artefact.settings.finetune.four_bit, device=device)
         model = PeftModel.from_pretrained(model, folder / "adapter")
+        if not artefact.settings.finetune.four_bit:
+            model = model.merge_and_unload()
+    if precision != "auto":
+        model = model.to({"bf16": torch.bfloat16, "fp32": torch.float32}[precision])
     return model.requires_grad_(False).eval(), load_tokenizer(folder / "tokenizer")
 
 

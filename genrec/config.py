@@ -117,6 +117,8 @@ class GenerateSettings(_Settings):
     max_seq_length: int = Field(1024, ge=16)
     """Prompts are cut on the left to max_seq_length - max_new_tokens, or less where the strategy
     `constrained` has longer catalogue texts: it writes them to their end."""
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU that has it, else fp32; bf16 on a CPU pays where it has instructions for it."""
     token_budget: int | None = Field(None, ge=64)
     """Tokens in one batch: users x (longest prompt + continuations x new tokens). None: found from
     the free memory of the GPU, or 16,384 on a CPU."""
@@ -126,6 +128,20 @@ class GenerateSettings(_Settings):
         if self.max_new_tokens >= self.max_seq_length:
             raise ValueError("max_new_tokens must be below max_seq_length")
         return self
+
+
+class ScoreSettings(_Settings):
+    """Ordering the candidates of a cheaper model by their likelihood (see `genrec.candidate_ranker`)."""
+
+    row: str = "text-co-visit"
+    """Name of the model whose lists hold the candidates."""
+    top: int = Field(50, ge=1, le=50)
+    """Candidates a user: the first so many unseen items of the row's list."""
+    without_history: float = Field(0.0, ge=0, le=1)
+    """Share of a text's log-likelihood without any history that is taken off: 1 is pointwise mutual
+    information, which takes the advantage of short and popular titles away."""
+    row_weight: float = Field(0.0, ge=0)
+    """Weight of -log(place in the row's list), added to the log-likelihood."""
 
 
 class Preset(_Settings):
@@ -149,6 +165,9 @@ class Preset(_Settings):
     finetune: FinetuneSettings = FinetuneSettings()
     generate: GenerateSettings = GenerateSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
+    score: ScoreSettings | None = None
+    weights_of: str | None = None
+    """Name of the preset whose fine-tuned weights are used, training being the same. None: its own."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Preset:
@@ -174,6 +193,10 @@ class Preset(_Settings):
             raise ValueError("finetune.backend: full trains all weights and needs finetune.four_bit: false")
         if self.finetune.backend == "unsloth" and self.finetune.batching == "packed":
             raise ValueError("finetune.batching: packed needs finetune.backend: peft or full")
+        if self.generate.precision != "auto" and self.finetune.four_bit:
+            raise ValueError(
+                "generate.precision needs finetune.four_bit: false; 4-bit weights have their own"
+            )
         if self.finetune.lora_layers is not None and self.finetune.backend in ("full", "unsloth"):
             raise ValueError("finetune.lora_layers needs finetune.backend: peft")
         return self
@@ -208,9 +231,24 @@ def load_preset(name_or_path: str, settings: Iterable[str] = ()) -> Preset:
         raise ConfigError(f"preset '{name_or_path}' is not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"preset '{name_or_path}' must be a mapping of settings, got {type(tree).__name__}")
+    if "like" in tree:
+        tree = _like(tree)
     for setting in settings:
         _apply(tree, setting)
     return _validated(tree, name_or_path)
+
+
+def _like(tree: dict[str, Any]) -> dict[str, Any]:
+    """Lay a preset's settings over those of the preset that it names under `like`, whose weights it uses."""
+    parent = str(tree["like"])
+    if parent not in preset_names():
+        raise unknown_name("preset under 'like'", parent, preset_names())
+    merged: dict[str, Any] = load_preset(parent).model_dump(mode="json") | {"weights_of": parent}
+    for name, value in tree.items():
+        if name != "like":
+            both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+            merged[name] = merged[name] | value if both else value
+    return merged
 
 
 def override(preset: Preset, settings: Iterable[str], name: str) -> Preset:

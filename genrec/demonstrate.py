@@ -77,7 +77,7 @@ def demonstrate(
     lines = [texts[row] if row != NO_ITEM else text for row, text in zip(known, own, strict=True)]
     history = Histories.from_lists([range(len(lines))])
     (prompt,) = prompts(history, lines, preset)
-    model, tokenizer = artefact.load_model(folder)
+    model, tokenizer = artefact.load_model(folder, generate.precision)
     seed = artefact.read_finished(folder).seed
     writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
     generated = writer.generate([prompt])

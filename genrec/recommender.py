@@ -54,6 +54,7 @@ class GenerativeRecommender:
     ) -> None:
         self.name = Path(preset).stem
         self.preset: Preset = load_preset(preset, settings)
+        self._weights_name = self.preset.weights_of or self.name
         self._seed = seed
         self._work = artefact.work_dir(work_dir)
         self._own_generation = any(setting.startswith("generate") for setting in settings)
@@ -83,16 +84,16 @@ class GenerativeRecommender:
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
         found = artefact.find_trained(
-            self._work, self.name, self.preset, seed=self._seed, fingerprint=data.fingerprint
+            self._work, self._weights_name, self.preset, seed=self._seed, fingerprint=data.fingerprint
         )
         check_available(self.preset, self.name, finetuned=found is not None)
         import_libraries(self.preset)
 
     def fit(self, data: TrainingData) -> None:
         """Fine-tune, or take the finished model of the same settings, data and seed."""
-        self._finetuned = finetune(data, self.preset, self.name, seed=self._seed, work=self._work)
+        self._finetuned = finetune(data, self.preset, self._weights_name, seed=self._seed, work=self._work)
         release_device_memory()
-        model, tokenizer = artefact.load_model(self._finetuned.folder)
+        model, tokenizer = artefact.load_model(self._finetuned.folder, self.generate_settings.precision)
         self._total_parameters = int(model.num_parameters())
         self._texts = item_texts(data.catalogue, self.preset)
         self._index = BM25Index.build(self._texts)

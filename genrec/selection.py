@@ -87,7 +87,7 @@ class Trial:
         self._texts = item_texts(data.catalogue, self.artefact.settings)
         self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings)
         self._index = BM25Index.build(self._texts)
-        self._model, self._tokenizer = artefact.load_model(folder)
+        self._model, self._tokenizer = artefact.load_model(folder, self.artefact.settings.generate.precision)
 
     def run(self, candidate: Candidate) -> dict[str, Any]:
         """Generate, retrieve and score; a row of the table, JSON-able.

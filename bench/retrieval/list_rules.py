@@ -142,7 +142,7 @@ def _find(index: BM25Index, queries: Sequence[str], exact: list[list[int]], widt
 
 def _published(matches: _Matches, table: Int64Array, depth: int) -> Rankings:
     items, scores = matches.items[table, 0], matches.scores[table, 0]
-    return _collapse(items, np.lexsort((items, -scores), axis=-1), depth)
+    return collapse(items, np.lexsort((items, -scores), axis=-1), depth)
 
 
 def _by_likelihood(
@@ -162,7 +162,7 @@ def _by_likelihood(
             items = np.where(turns < limits[:, None, None], items, NO_ITEM)
         place = turns * table.shape[1] + np.arange(table.shape[1])[:, None]
         order = place.reshape(len(slots), -1).argsort(axis=1, kind="stable")
-        lists[users] = _collapse(items.reshape(len(slots), -1), order, depth)
+        lists[users] = collapse(items.reshape(len(slots), -1), order, depth)
     return lists
 
 
@@ -181,7 +181,7 @@ def _modulated(
         scores = weight * scaled[users][:, :, None] + (1 - weight) * found[slots]
         items, turns = matches.items[slots], matches.turns[slots]
         keys = (part.reshape(len(slots), -1) for part in (items, turns, -scores))
-        lists[users] = _collapse(items.reshape(len(slots), -1), np.lexsort(tuple(keys), axis=-1), depth)
+        lists[users] = collapse(items.reshape(len(slots), -1), np.lexsort(tuple(keys), axis=-1), depth)
     return lists
 
 
@@ -190,7 +190,7 @@ def _chunks(table: Int64Array, matches: _Matches) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(table), size))
 
 
-def _collapse(items: Int32Array, order: Int64Array, depth: int) -> Rankings:
+def collapse(items: Int32Array, order: Int64Array, depth: int) -> Rankings:
     """Bring (users, candidates) into order, keep each item's first place, and cut at `depth`."""
     ranked = np.take_along_axis(items, order, axis=1)
     by_item = ranked.argsort(axis=1, kind="stable")

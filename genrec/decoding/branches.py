@@ -103,6 +103,21 @@ class Branches:
             **cached(self._model, self._cache),
         ).logits.float()
 
+    def look(self, tokens: Any, paths: Any, depths: Any) -> Any:
+        """Run a whole tree of continuations behind each prompt in one pass; no step may follow.
+
+        `tokens` and `depths` (tokens between it and the prompt) are (users, nodes), `paths` (users,
+        nodes, nodes) says which nodes each node sees. Gives (users, nodes, vocabulary) float32 logits.
+        """
+        prompt = self._prompt_mask[:, None].expand(-1, tokens.shape[1], -1)
+        logits = self._model(
+            input_ids=tokens,
+            attention_mask=torch.cat([prompt, paths], dim=2)[:, None],
+            position_ids=self._lengths[:, None] + depths,
+            **cached(self._model, self._cache),
+        ).logits.float()
+        return logits
+
     def keep(self, rows: Any) -> None:
         """Drop all users but these."""
         keep(self._cache, rows)
