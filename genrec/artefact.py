@@ -55,6 +55,8 @@ class Artefact(BaseModel):
     backend: Literal["unsloth", "peft", "full"]
     """The one that trained it ('auto' is resolved)."""
     versions: dict[str, str]
+    machine: str = ""
+    """The GPU, else the processor, that `fit_seconds` were measured on."""
     created: datetime
     fit_seconds: float | None = None
     """Wall time of fine-tuning over all attempts; null while unfinished."""

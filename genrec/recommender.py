@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.cost.meter import thinned
 from bench.errors import ConfigError
 from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.generated import GeneratedTexts
@@ -27,6 +28,7 @@ from genrec.training.finetune import Finetuned, finetune
 
 CURVE_POINTS = 200
 """Entries of the loss curve and the memory timeline that go into a record, at most."""
+_MEMORY = ("rss_bytes", "vram_allocated_bytes", "vram_reserved_bytes", "vram_peak_allocated_bytes")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,6 +111,7 @@ class GenerativeRecommender:
             seed=self._seed,
             model=fitted.folder.name,
             fingerprint=fitted.artefact.fingerprint,
+            pace=self._writer.pace,
         )
         self._answer = self._ask(histories, depth, store=fitted.folder / "generations", key=key)
         return self._answer.retrieved.rankings
@@ -175,26 +178,28 @@ def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:
             "backend": finetuned.artefact.backend,
             "base_model": finetuned.artefact.base_model,
             "base_revision": finetuned.artefact.base_revision,
+            "machine": finetuned.artefact.machine,
             "base_licence": finetuned.artefact.base_licence,
             "versions": finetuned.artefact.versions,
             **{name: training[name] for name in kept},
-            "memory_timeline": thinned(training["memory"]),
+            "memory_timeline": thinned(training["memory"], CURVE_POINTS, *map(_held, _MEMORY)),
         },
         "loss_curve": _curve(training),
     }
 
 
+def _held(memory: str) -> Callable[[Mapping[str, float]], float]:
+    return lambda sample: sample.get(memory, 0.0)
+
+
 def _curve(training: Mapping[str, Any]) -> list[dict[str, float]]:
-    points = [{"step": step, "training_loss": loss} for step, loss in thinned(training["train_loss"])]
-    points += [{"step": step, "validation_loss": loss} for step, loss in thinned(training["eval_loss"])]
+    points = []
+    for name, series in (("training_loss", "train_loss"), ("validation_loss", "eval_loss")):
+        losses = training[series]
+        # evenly: a curve of the highest losses would be another curve
+        rows = np.linspace(0, len(losses) - 1, num=min(len(losses), CURVE_POINTS)).astype(int)
+        points += [{"step": losses[row][0], name: losses[row][1]} for row in rows]
     return sorted(points, key=lambda point: point["step"])
-
-
-def thinned(entries: Sequence[Any]) -> list[Any]:
-    """Keep at most CURVE_POINTS entries, evenly spread, both ends among them."""
-    if len(entries) <= CURVE_POINTS:
-        return list(entries)
-    return [entries[int(place)] for place in np.linspace(0, len(entries) - 1, num=CURVE_POINTS)]
 
 
 def release_device_memory() -> None:

@@ -94,18 +94,19 @@ class Trial:
 
         Texts that an earlier trial wrote are read, and their seconds counted.
         """
-        key = generation_key(
-            candidate.generate,
-            seed=self.artefact.seed,
-            model=self.folder.name,
-            fingerprint=self.artefact.fingerprint,
-        )
         generator = TextGenerator(
             self._model,
             self._tokenizer,
             candidate.generate,
             seed=self.artefact.seed,
             catalogue_texts=self._texts,
+        )
+        key = generation_key(
+            candidate.generate,
+            seed=self.artefact.seed,
+            model=self.folder.name,
+            fingerprint=self.artefact.fingerprint,
+            pace=generator.pace,
         )
         with Meter() as meter, meter.stage("generate"):
             generated = generator.generate(self._prompts, store=self.folder / "generations", key=key)

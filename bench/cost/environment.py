@@ -29,7 +29,7 @@ def describe_environment() -> Environment:
         commit=commit,
         dirty=dirty,
         packages=installed_versions(PACKAGES),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         gpu=gpus.name if gpus else None,
         driver=gpus.driver if gpus else None,
@@ -68,7 +68,8 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Name the processor as the system does."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

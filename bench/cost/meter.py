@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -18,6 +18,7 @@ from bench.cost.gpu import Gpus, open_gpus
 from bench.record import Latency, MemorySample, PeakVram
 
 SAMPLE_SECONDS = 1.0
+Sample = TypeVar("Sample")
 
 
 class Meter:
@@ -121,14 +122,13 @@ class Meter:
             )
 
 
-def thinned_timeline(samples: Sequence[MemorySample], limit: int = 600) -> list[MemorySample]:
-    """Keep at most `limit` samples: of each stretch of time the highest, and both ends of the run."""
+def thinned(samples: Sequence[Sample], limit: int, *heights: Callable[[Sample], float]) -> list[Sample]:
+    """Keep at most `limit` samples: both ends, and of each stretch the highest by each of `heights`."""
     if len(samples) <= limit:
         return list(samples)
     kept = {0, len(samples) - 1}
-    for rows in np.array_split(np.arange(len(samples)), (limit - 2) // 2):
-        kept.add(int(max(rows, key=lambda row: samples[row].rss_bytes)))
-        kept.add(int(max(rows, key=lambda row: samples[row].vram_bytes or 0)))
+    for stretch in np.array_split(np.arange(len(samples)), (limit - len(kept)) // len(heights)):
+        kept |= {int(max(stretch, key=lambda row: height(samples[row]))) for height in heights}
     return [samples[row] for row in sorted(kept)]
 
 

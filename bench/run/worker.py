@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cost.meter import Meter, measure_latency, thinned_timeline
+from bench.cost.meter import Meter, measure_latency, thinned
 from bench.errors import BenchError, ModelError, RankingError
 from bench.metrics.ranking import check_rankings
 from bench.models import create
@@ -29,6 +29,8 @@ from bench.run.guard import untouched
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Caching, Demanding, Generations, Histories, Rankings, Recommender, SelfReporting
 
+TIMELINE_SAMPLES = 600
+"""Of memory over time, in a record."""
 REPORT_SECONDS = 0.05
 """Progress is passed on no more often than this; nobody reads faster."""
 
@@ -174,7 +176,9 @@ def _cost(
         peak_rss_bytes=meter.peak_rss_bytes,
         peak_vram_bytes=meter.peak_vram_bytes,
         energy_joules=meter.energy_joules,
-        memory_timeline=thinned_timeline(meter.timeline),
+        memory_timeline=thinned(
+            meter.timeline, TIMELINE_SAMPLES, lambda at: at.rss_bytes, lambda at: at.vram_bytes or 0
+        ),
     )
 
 

@@ -12,7 +12,7 @@ on the prompts beside it; users with equal histories share one piece of work.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.decoding.techniques import USUAL, Techniques
+from genrec.pace import pace_of
 from genrec.weights.threads import threads_for
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class TextGenerator:
                     _write_missing(engine, distinct, kept)
             return _assemble(digests, kept.written, carried)
 
+    @property
+    def pace(self) -> dict[str, Any]:
+        """What decides how fast it writes, besides its settings."""
+        return pace_of(self._parts[0], self._techniques)
+
     def _prepared(self, prompt: str) -> Engine:
         if self._engine is None:
             from genrec.decoding.engine import Engine
@@ -101,11 +107,13 @@ def generate(
     return writer.generate(prompts, store=store, key=key)
 
 
-def generation_key(settings: GenerateSettings, *, seed: int, model: str, fingerprint: str) -> str:
-    """Name a store of texts by all that they depend on besides the prompt.
+def generation_key(
+    settings: GenerateSettings, *, seed: int, model: str, fingerprint: str, pace: Mapping[str, Any]
+) -> str:
+    """Name a store of texts by all that they and their seconds depend on besides the prompt.
 
-    `model` names the weights (the artefact's folder), `fingerprint` the data. What only decides how
-    the work is cut into batches, and what the strategy does not read, is left out.
+    `model` names the weights (the artefact's folder), `fingerprint` the data, `pace` (see
+    `genrec.pace`) what decides the speed. What the strategy does not read is left out.
     """
     unread = {
         "beam": {"calrec_samples", "temperature", "top_k", "top_p"},
@@ -114,9 +122,10 @@ def generation_key(settings: GenerateSettings, *, seed: int, model: str, fingerp
         "calrec": {"num_beams", "length_penalty"},
     }[settings.strategy]
     # defaults are left out, so that a setting added later does not rename what is written already
-    chosen = settings.model_dump(mode="json", exclude={"token_budget", *unread}, exclude_defaults=True)
+    chosen = settings.model_dump(mode="json", exclude=unread, exclude_defaults=True)
     drawn = settings.strategy in ("sample", "calrec")
-    return settings_digest(chosen, {"seed": seed if drawn else None, "model": model, "data": fingerprint})
+    rest = {"seed": seed if drawn else None, "model": model, "data": fingerprint, "pace": dict(pace)}
+    return settings_digest(chosen, rest)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.cost.environment import cpu_name
+from bench.cost.gpu import open_gpus
 from bench.progress import report
 from bench.schema import Histories, TrainingData
 from genrec import artefact
@@ -71,6 +73,11 @@ def finetune(data: TrainingData, preset: Preset, name: str, *, seed: int, work: 
     return Finetuned(folder=folder, artefact=finished, reused=False, carried_seconds=carried)
 
 
+def _machine() -> str:
+    gpus = open_gpus()
+    return gpus.name if gpus else cpu_name()
+
+
 def _begin(
     folder: Path, data: TrainingData, preset: Preset, name: str, seed: int, base: BaseModel | None
 ) -> Artefact:
@@ -89,6 +96,7 @@ def _begin(
         base_licence=base.licence if base else None,
         backend=choose(preset.finetune),
         versions=artefact.package_versions(),
+        machine=_machine(),
         created=datetime.now(UTC),
     )
     artefact.write(folder, fresh)

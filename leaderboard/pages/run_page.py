@@ -140,13 +140,15 @@ def _show_cost(record: Record) -> None:
         if len(stages):
             st.markdown("**Wall time by stage**")
             st.vega_lite_chart(spec=charts.stage_chart(stages), width="stretch")
-    _show_memory("**Memory over the run**, sampled once a second", run_rows.memory_frame(record))
-    _show_memory("**Memory while fine-tuning**", run_rows.finetuning_memory_frame(record))
+    _show_memory("Memory over the run", run_rows.memory_frame(record))
+    _show_memory("Memory while fine-tuning", run_rows.finetuning_memory_frame(record))
 
 
 def _show_memory(title: str, memory: pd.DataFrame) -> None:
-    if memory["seconds"].nunique() > 1:
-        st.markdown(title)
+    moments = memory["seconds"].drop_duplicates()
+    if len(moments) > 1:
+        apart = formatting.seconds((moments.max() - moments.min()) / (len(moments) - 1))
+        st.markdown(f"**{title}**, at {len(moments)} moments, {apart} apart on average")
         st.vega_lite_chart(spec=charts.memory_chart(memory), width="stretch")
 
 

@@ -18,7 +18,7 @@ from bench.progress import listening
 from bench.schema import NO_ITEM, Caching, Demanding, Histories, Recommender, SelfReporting
 from genrec import artefact
 from genrec.config import GenerateSettings
-from genrec.recommender import CURVE_POINTS, GenerativeRecommender, thinned
+from genrec.recommender import CURVE_POINTS, GenerativeRecommender, finetuning_facts
 
 DATA = shop(users=200)
 EPOCHS = 6
@@ -131,6 +131,21 @@ def test_second_run_takes_over_model_and_texts(
     assert details["carried_seconds"]["recommend"] > 0
 
 
+def test_texts_written_under_another_token_budget_lend_no_seconds(
+    preset: str, work: Path, fitted: GenerativeRecommender
+) -> None:
+    lists = fitted.recommend(DATA.validation.histories, 5)
+    budget = GenerativeRecommender(
+        preset=preset, seed=0, work_dir=work, settings=["generate.token_budget=64"]
+    )
+    budget.fit(DATA)
+    assert np.array_equal(budget.recommend(DATA.validation.histories, 5), lists)
+    details = budget.details()
+    assert details["carried_seconds"]["recommend"] == 0.0 < details["generation_seconds"]
+    assert details["carried_seconds"]["fit"] > 0, "generation's settings do not touch the fine-tuning"
+    assert details["finetuning"]["machine"]
+
+
 def test_strategy_chosen_on_validation_is_taken_up(
     preset: str, work: Path, fitted: GenerativeRecommender
 ) -> None:
@@ -178,8 +193,23 @@ def test_lists_before_fit_are_refused(preset: str, tmp_path: Path) -> None:
         model.recommend(DATA.validation.histories, 5)
 
 
-def test_curves_are_thinned_evenly_with_both_ends() -> None:
-    entries = list(range(10_001))
-    kept = thinned(entries)
-    assert len(kept) == CURVE_POINTS and kept[0] == 0 and kept[-1] == 10_000
-    assert thinned(entries[:50]) == entries[:50]
+def test_long_curves_are_thinned_evenly_and_memory_keeps_its_peaks(fitted: GenerativeRecommender) -> None:
+    long = fitted._fitted.folder / "training.json"
+    before = long.read_text(encoding="utf-8")
+    training = json.loads(before)
+    memory = [
+        {"seconds": float(t), "step": t, "rss_bytes": 100.0, "vram_reserved_bytes": 5.0} for t in range(5000)
+    ]
+    memory[4321]["rss_bytes"], memory[1234]["vram_reserved_bytes"] = 900.0, 70.0
+    training |= {"memory": memory, "train_loss": [[step, 1.0] for step in range(10_001)]}
+    long.write_text(json.dumps(training), encoding="utf-8")
+    try:
+        facts = finetuning_facts(fitted._fitted)
+    finally:
+        long.write_text(before, encoding="utf-8")
+    kept = facts["finetuning"]["memory_timeline"]
+    assert len(kept) <= CURVE_POINTS and memory[4321] in kept and memory[1234] in kept
+    assert (kept[0], kept[-1]) == (memory[0], memory[-1])
+    steps = [point["step"] for point in facts["loss_curve"] if "training_loss" in point]
+    assert len(steps) == CURVE_POINTS and (steps[0], steps[-1]) == (0, 10_000)
+    assert max(np.diff(steps)) - min(np.diff(steps)) <= 1

@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from bench.cost import environment
 from bench.cost.environment import commit_of_checkout, describe_environment, installed_versions
+
+ENVIRONMENT = Path(environment.__file__).relative_to(Path(environment.__file__).parents[1])
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -31,6 +36,35 @@ def test_commit_and_dirty(tmp_path: Path) -> None:
     assert commit_of_checkout(tmp_path) == (head, False)  # a new record is not a change of the code
     (tmp_path / "bench" / "environment.py").write_text("a = 2\n")
     assert commit_of_checkout(tmp_path) == (head, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "dirty"),
+    [
+        ("bench/metrics.py", True),
+        ("genrec/beam.py", True),
+        ("baselines/random_items.py", True),
+        ("pyproject.toml", True),
+        ("leaderboard/app.py", False),
+        ("tests/test_metrics.py", False),
+        ("README.md", False),
+    ],
+)
+@pytest.mark.parametrize("new", [True, False])
+def test_any_code_that_moves_a_result_makes_a_run_dirty_and_nothing_else_does(
+    changed: str, dirty: bool, new: bool, tmp_path: Path
+) -> None:
+    marker, path = tmp_path / ENVIRONMENT, tmp_path / changed
+    for file in (marker, path):
+        file.parent.mkdir(exist_ok=True, parents=True)
+    marker.write_text("a = 1\n")
+    if not new:
+        path.write_text("a = 1\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    path.write_text("a = 2\n")
+    assert commit_of_checkout(tmp_path)[1] is dirty
 
 
 def test_environment_names_what_moves_a_result() -> None:

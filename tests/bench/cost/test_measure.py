@@ -13,7 +13,7 @@ import pytest
 
 from bench.cost import gpu
 from bench.cost import meter as meter_module
-from bench.cost.meter import Meter, measure_latency
+from bench.cost.meter import Meter, measure_latency, thinned
 
 
 def test_stages_are_timed_and_add_up() -> None:
@@ -151,3 +151,61 @@ def test_latency_of_a_slow_model_stops_early() -> None:
 
 def test_latency_of_nobody_is_null() -> None:
     assert measure_latency(lambda row: None, users=0) is None
+
+
+def test_thinning_keeps_the_highest_of_each_stretch_and_both_ends() -> None:
+    ram, vram = [10.0] * 5000, [1.0] * 5000
+    ram[777] = 99.0
+    vram[4000:4003] = [7.0, 8.0, 7.0]
+    samples = list(zip(range(5000), ram, vram, strict=True))
+    kept = thinned(samples, 600, lambda at: at[1], lambda at: at[2])
+    assert len(kept) <= 600
+    assert samples[777] in kept and samples[4001] in kept
+    assert (kept[0], kept[-1]) == (samples[0], samples[-1])
+    assert kept == sorted(kept), "in the order of time"
+    assert thinned(samples[:600], 600, lambda at: at[1]) == samples[:600]
+
+
+class Device:
+    """A GPU that works on after it was told to, until somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.busy_until = 0.0
+
+    def launch(self, seconds: float) -> None:
+        self.busy_until = max(time.perf_counter(), self.busy_until) + seconds
+
+    def synchronize(self) -> None:
+        time.sleep(max(0.0, self.busy_until - time.perf_counter()))
+
+    def reset_peak_memory_stats(self) -> None: ...
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Device:
+    found = Device()
+    monkeypatch.setattr(meter_module, "open_gpus", lambda: None)
+    monkeypatch.setattr(meter_module, "_cuda", lambda: found)
+    return found
+
+
+def test_a_stage_waits_for_the_work_it_gave_to_the_device(device: Device) -> None:
+    with Meter() as meter, meter.stage("fit"):
+        device.launch(0.2)
+    assert meter.wall_seconds["fit"] >= 0.2
+
+
+def test_a_stage_does_not_pay_for_work_given_before_it(device: Device) -> None:
+    with Meter() as meter:
+        device.launch(2.0)
+        with meter.stage("recommend"):
+            device.launch(0.01)
+    assert meter.wall_seconds["recommend"] < 1.5
+
+
+def test_latency_waits_for_the_device_before_and_after_each_request(device: Device) -> None:
+    latency = measure_latency(lambda row: device.launch(0.02), users=5)
+    assert latency is not None and latency.p50 >= 20
+    device.launch(3.0)  # the requests before the clock starts do not wait
+    latency = measure_latency(lambda row: None, users=5)
+    assert latency is not None and latency.p95 < 1000

@@ -6,11 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import writers
 
 from bench.errors import ConfigError, DataError
@@ -18,6 +21,8 @@ from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import generate, generation_key
 from genrec.decoding.kept_texts import Written, open_store
+from genrec.decoding.techniques import USUAL
+from genrec.pace import pace_of
 
 TOKENIZER = writers.tokenizer()
 PROMPTS = writers.prompts(12, seed=1)
@@ -140,19 +145,34 @@ def test_odd_texts_come_back_as_they_were(tmp_path: Path) -> None:
         assert store.written == {"p": line}
 
 
-def test_the_key_covers_what_texts_depend_on_and_nothing_else() -> None:
-    beam = GenerateSettings()
-    base = generation_key(beam, seed=0, model="m", fingerprint="f")
+def test_the_pace_is_that_of_the_model_as_it_runs() -> None:
+    narrow = writers.llama(len(TOKENIZER), seed=5)
+    pace = pace_of(narrow)
+    assert pace["threads"] == 1 and pace["dtype"] == "torch.float32" and pace["device"]
+    assert pace_of(narrow.to(torch.float64))["dtype"] != pace["dtype"]
+    assert pace_of(narrow, replace(USUAL, shared_prefix=False))["techniques"] != pace["techniques"]
+    wide = types.SimpleNamespace(
+        device=torch.device("cpu"), dtype=torch.float32, config=types.SimpleNamespace(hidden_size=512)
+    )
+    assert pace_of(wide)["threads"] == torch.get_num_threads()
 
-    def key(
-        settings: GenerateSettings = beam, seed: int = 0, model: str = "m", fingerprint: str = "f"
-    ) -> str:
-        return generation_key(settings, seed=seed, model=model, fingerprint=fingerprint)
+
+def test_the_key_covers_what_texts_and_their_seconds_depend_on_and_nothing_else() -> None:
+    beam = GenerateSettings()
+    here = {"device": "cpu", "threads": 1}
+
+    def key(settings: GenerateSettings = beam, seed: int = 0, **others: Any) -> str:
+        named = {"model": "m", "fingerprint": "f", "pace": here, **others}
+        return generation_key(settings, seed=seed, **named)
+
+    base = key()
 
     assert key(GenerateSettings(num_beams=6)) != base
     assert key(GenerateSettings(length_penalty=0.0)) != base
     assert key(model="n") != base and key(fingerprint="g") != base
-    assert key(GenerateSettings(token_budget=64, temperature=0.1, calrec_samples=3)) == base
+    assert key(GenerateSettings(token_budget=64)) != base, "seconds are kept with the texts"
+    assert key(pace={"device": "cpu", "threads": 2}) != base
+    assert key(GenerateSettings(temperature=0.1, calrec_samples=3)) == base, "beam search reads neither"
     assert key(seed=1) == base, "beam search draws nothing"
     drawn = GenerateSettings(strategy="sample")
     assert key(drawn, seed=1) != key(drawn)
