@@ -24,8 +24,8 @@ from bench.progress import report
 from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
+from genrec.decoding.pace import pace_of
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.pace import pace_of
 from genrec.weights.threads import threads_for
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def generation_key(
     """Name a store of texts by all that they and their seconds depend on besides the prompt.
 
     `model` names the weights (the artefact's folder), `fingerprint` the data, `pace` (see
-    `genrec.pace`) what decides the speed. What the strategy does not read is left out.
+    `genrec.decoding.pace`) what decides the speed. What the strategy does not read is left out.
     """
     unread = {
         "beam": {"calrec_samples", "temperature", "top_k", "top_p"},

@@ -10,7 +10,7 @@ import pytest
 from bench.cost import environment
 from bench.cost.environment import commit_of_checkout, describe_environment, installed_versions
 
-ENVIRONMENT = Path(environment.__file__).relative_to(Path(environment.__file__).parents[1])
+ENVIRONMENT = Path(environment.__file__).relative_to(Path(environment.__file__).parents[2])
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -24,8 +24,8 @@ def git(folder: Path, *arguments: str) -> str:
 def test_commit_and_dirty(tmp_path: Path) -> None:
     assert commit_of_checkout(tmp_path) == ("unknown", None)
     git(tmp_path, "init", "-q")
-    (tmp_path / "bench").mkdir()
-    (tmp_path / "bench" / "environment.py").write_text("a = 1\n")
+    (tmp_path / ENVIRONMENT).parent.mkdir(parents=True)
+    (tmp_path / ENVIRONMENT).write_text("a = 1\n")
     assert commit_of_checkout(tmp_path) == ("unknown", None)
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "first")
@@ -34,7 +34,7 @@ def test_commit_and_dirty(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "new.json").write_text("{}")
     assert commit_of_checkout(tmp_path) == (head, False)  # a new record is not a change of the code
-    (tmp_path / "bench" / "environment.py").write_text("a = 2\n")
+    (tmp_path / ENVIRONMENT).write_text("a = 2\n")
     assert commit_of_checkout(tmp_path) == (head, True)
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.datasets.splits import load_split
+from bench.metrics.ranking import evaluate
+from bench.models import MODELS
 from bench.records import store
 from bench.records.columns import read_lists
+from bench.run.session import BenchSession
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -42,12 +47,31 @@ class Absent(TopOfTheShop):
         from bench.errors import Unavailable
 
         raise Unavailable("needs a part that is not here; get it with: pip install part")
+
+
+class Shuffles(TopOfTheShop):
+    def fit(self, data):
+        np.random.shuffle(data.train.items)
+
+
+class SortsHistories(TopOfTheShop):
+    def recommend(self, histories, depth):
+        histories.items.sort()
+
+
+class Exits(TopOfTheShop):
+    def fit(self, data):
+        raise SystemExit(3)
 '''
 
 
 def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", str(ROOT / "bench"), "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    # without xdist's own variables, under which pytest-benchmark times nothing
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 @pytest.fixture
@@ -113,6 +137,42 @@ def test_a_model_that_breaks_the_contract_fails_and_writes_nothing(model_file: P
     assert done.returncode == 1
     assert "broke the contract of ranked lists" in done.stdout
     assert not list(tmp_path.glob("results/**/*.json"))
+
+
+def test_models_cannot_touch_each_other(model_file: Path, tmp_path: Path) -> None:
+    names = ("Shuffles", "SortsHistories", "Exits", "TopOfTheShop")
+    options = [word for name in names for word in ("--model-file", f"{model_file}:{name}")]
+    done = bench("--benchmark", *options, folder=tmp_path)
+    assert "3 failed, 1 passed" in done.stdout
+    for name in ("shuffles", "sorts-histories"):
+        assert f"model '{name}' writes into an array that it was given" in done.stdout
+    assert "model 'exits' raised SystemExit: 3" in done.stdout
+    assert "runner.py" not in done.stdout, "the harness's own traceback says nothing"
+    (stored,) = store.load_records(tmp_path / "results").records
+    split = load_split("sample")
+    lists = np.tile(np.arange(3, dtype=np.int32), (len(split.test), 1))
+    assert stored.record.metrics == evaluate(split, lists, depth=50)
+
+
+def test_the_recorded_command_holds_every_setting_given_by_hand(tmp_path: Path) -> None:
+    session = BenchSession(
+        dataset="sample",
+        dataset_given=True,
+        entries=[],
+        split="loo",
+        ties="shuffled:3",
+        seed=5,
+        depth=20,
+        results_dir=tmp_path,
+        data_dir=None,
+        settings=("generate.num_beams=3", "finetune.epochs=1"),
+        capture=None,
+    )
+    assert session.command(MODELS["llama-tiny"]) == (
+        "pytest bench --benchmark --dataset sample --models llama-tiny --ties shuffled:3 --seed 5 --depth 20 "
+        "--set generate.num_beams=3 --set finetune.epochs=1"
+    )
+    assert "--set" not in session.command(MODELS["random-items"]), "it takes none of them"
 
 
 def test_a_model_that_cannot_run_here_skips_and_says_how_to_get_it(model_file: Path, tmp_path: Path) -> None:

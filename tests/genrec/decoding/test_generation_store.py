@@ -21,8 +21,8 @@ from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import generate, generation_key
 from genrec.decoding.kept_texts import Written, open_store
+from genrec.decoding.pace import pace_of
 from genrec.decoding.techniques import USUAL
-from genrec.pace import pace_of
 
 TOKENIZER = writers.tokenizer()
 PROMPTS = writers.prompts(12, seed=1)

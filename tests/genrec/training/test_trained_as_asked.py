@@ -13,8 +13,8 @@ import pytest
 import torch
 from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 
-from genrec import training
 from genrec.config import FinetuneSettings
+from genrec.training import loop
 from genrec.training.backends.peft import build
 from genrec.training.finetune import finetune
 from genrec.training.loop import make_optimizer
@@ -74,7 +74,7 @@ def test_gradients_are_clipped_to_the_limit(
         optimizer.register_step_pre_hook(note)
         return optimizer
 
-    monkeypatch.setattr(training, "make_optimizer", watched)
+    monkeypatch.setattr(loop, "make_optimizer", watched)
     finetune(DATA, scratch_preset(max_grad_norm=limit, max_steps=4), "clipped", seed=0, work=tmp_path)
     assert len(norms) == 4
     if limit < 1:
