@@ -73,11 +73,17 @@ class Interactions:
     items: Int32Array
     timestamps: Int64Array
     """Unix seconds."""
+    parts: NDArray[np.int8] | None = None
+    """Where the source splits its data itself: 0 learned from, 1 for validation, 2 for test; else None."""
     duplicates_dropped: int = 0
     """Rows that repeated an earlier (user, item, timestamp, rating)."""
     untitled_items: int = 0
-    """Items bought but left out of the catalogue, for want of a title."""
+    """Items bought and described, but left out of the catalogue for want of a title."""
     untitled_interactions: int = 0
+    """Purchases of those items, left out too."""
+    undescribed_items: int = 0
+    """Items bought of which the metadata say nothing at all, left out of the catalogue."""
+    undescribed_interactions: int = 0
     """Purchases of those items, left out too."""
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.comparison.board_standings import board_standings
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender
-from bench.datasets import DATASETS
+from bench.datasets.registry import display_name
 from bench.errors import BenchError, ConfigError, RecordError
 from bench.labels import RANKED_BY, VIEW_LABELS, metric_label
 from bench.record import View
@@ -89,7 +89,7 @@ def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff:
     points = cost_points.points_of(frame, RANKED_BY, axis, links=None)
     label = metric_label(f"{RANKED_BY}@{cutoff}")
     chart = cost_chart.figure(points, axis, label) if points else ""
-    title = DATASETS[key.dataset].display_name if key.dataset in DATASETS else key.dataset
+    title = display_name(key.dataset)
     return f'<h2>{escape(title)}</h2><p class="note">{escape(note)}</p>{table}{chart}'
 
 

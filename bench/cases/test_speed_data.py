@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from bench.datasets.amazon.files import read_amazon
-from bench.datasets.registry import DATASETS, load, raw_files
+from bench.datasets.entries import AMAZON_2014
+from bench.datasets.registry import find_dataset, load, raw_files
 from bench.datasets.splits import leave_one_out
 from bench.run.plugin import SESSION_KEY
 from bench.schema import Interactions, Split
@@ -28,11 +29,12 @@ ROUNDS = 5
 def test_data_speed_reading(benchmark: Any, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Our reader against `json.loads` and `ast.literal_eval` line by line; both must read the same."""
     session = request.config.stash[SESSION_KEY]
-    entry = DATASETS[session.dataset]
-    if entry.embedded:
-        paths = _write_raw(load(entry.name), tmp_path)
+    entry = find_dataset(session.dataset, session.data_dir)
+    if entry.family == AMAZON_2014:
+        reviews, metadata = raw_files(entry, session.data_dir)
     else:
-        paths = raw_files(entry, session.data_dir)
+        reviews, metadata = _write_raw(load(entry.name, session.data_dir), tmp_path)
+    paths = reviews, metadata
     data = benchmark.pedantic(read_amazon, args=paths, rounds=ROUNDS, iterations=1)
 
     start = time.perf_counter()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.datasets import DATASETS, load, resolve_data_dir
-from bench.datasets.registry import DATA_DIR_VARIABLE, DatasetEntry, find_dataset
+from bench.commands import own_data
+from bench.datasets import find_dataset, load, resolve_data_dir
+from bench.datasets.entries import AMAZON_2018, AMAZON_2023
+from bench.datasets.registry import DATA_DIR_VARIABLE, available_datasets, is_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from bench.datasets.summary import Summary
 
+_LONG_FAMILIES = (AMAZON_2018, AMAZON_2023)
 NameArgument = Annotated[str, typer.Argument(help="Data set, as `data list` names it.")]
 DataDirOption = Annotated[
     Path | None,
@@ -40,6 +43,8 @@ class Format(StrEnum):
 
     parquet = "parquet"
     dataset_dict = "dataset-dict"
+    interactions = "interactions"
+    interactions_csv = "interactions-csv"
 
 
 def register(app: typer.Typer) -> None:
@@ -47,26 +52,38 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="data")
 
 
-group = typer.Typer(help="List, download, verify, describe and export the data sets.", no_args_is_help=True)
+group = typer.Typer(help="List, download, verify, describe, export and add data sets.", no_args_is_help=True)
+own_data.register_on(group)
 
 
 @group.command("list")
-def list_datasets(data_dir: DataDirOption = None) -> None:
+def list_datasets(
+    data_dir: DataDirOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The Amazon categories of 2018 and 2023 too, where not here.")
+    ] = False,
+) -> None:
     """List the data sets, their published size, and which of them are here."""
     folder = resolve_data_dir(data_dir)
     table = _table("name", "what", "users", "items", "purchases", "here")
-    for entry in DATASETS.values():
+    hidden = 0
+    for entry in available_datasets(data_dir).values():
+        found = is_here(entry, data_dir)
+        if not everything and not found and entry.family in _LONG_FAMILIES:
+            hidden += 1
+            continue
         counts = entry.counts
         size = (
             ["-"] * 3
             if counts is None
             else [f"{n:,}" for n in (counts.users, counts.items, counts.interactions)]
         )
-        here = "built in" if entry.embedded else "yes" if _is_here(entry, folder) else ""
-        table.add_row(entry.name, entry.category.replace("_", " ") or "generated shop", *size, here)
+        here = "built in" if entry.embedded else "yours" if entry.own else "yes" if found else ""
+        table.add_row(entry.name, entry.display_name, *size, here)
     console = _console()
     console.print(table)
-    console.print("\nAll but `sample`: Amazon review data of 2014, 5-core. Size: as published, where known.")
+    more = f" {hidden} more with --all (Amazon 2018 and 2023)." if hidden else ""
+    console.print(f"\nSize: as published, where known.{more}")
     console.print(f"Data folder: {folder}", soft_wrap=True)
 
 
@@ -76,16 +93,18 @@ def download(
     data_dir: DataDirOption = None,
     mirror: Annotated[
         str | None,
-        typer.Option("--mirror", help="URL of a folder that holds the two files, instead of SNAP."),
+        typer.Option(
+            "--mirror", help="URL of a folder that holds the files, instead of where they are published."
+        ),
     ] = None,
 ) -> None:
     """Download a data set, going on where an earlier download broke off, and check what arrived."""
     from bench.datasets.download import download as fetch_files
 
-    entry = find_dataset(name)
+    entry = find_dataset(name, data_dir)
     console = _console()
-    if entry.embedded:
-        console.print(f"{name} is generated: there is nothing to download")
+    if entry.embedded or entry.own:
+        console.print(f"{name} is {'yours' if entry.own else 'generated'}: there is nothing to download")
         return
     folder = resolve_data_dir(data_dir) / entry.folder
     with _progress(console):
@@ -104,7 +123,7 @@ def verify(name: NameArgument, data_dir: DataDirOption = None) -> None:
     from bench.datasets.splits import leave_one_out
     from bench.datasets.summary import verify as compare
 
-    entry = find_dataset(name)
+    entry = find_dataset(name, data_dir)
     interactions = load(name, data_dir)
     verdict = compare(entry, interactions, leave_one_out(interactions, dataset=name))
     _console().print(verdict.line, soft_wrap=True)
@@ -120,7 +139,7 @@ def stats(
     from bench.datasets.splits import split_interactions
     from bench.datasets.summary import summarise
 
-    find_dataset(name)
+    find_dataset(name, data_dir)
     interactions = load(name, data_dir)
     made = split_interactions(interactions, dataset=name, ties=ties, split=split)
     _console().print(_summary_table(f"{name}, {made.name}, ties {ties}", summarise(interactions, made)))
@@ -131,7 +150,12 @@ def export(
     name: NameArgument,
     to: Annotated[Path, typer.Option("--to", help="New folder to write.")],
     layout: Annotated[
-        Format, typer.Option("--format", help="Parquet tables, or a Hugging Face DatasetDict.")
+        Format,
+        typer.Option(
+            "--format",
+            help="Parquet tables of the split, a Hugging Face DatasetDict, or all purchases and items as two "
+            "tables that `data add` takes back.",
+        ),
     ] = Format.parquet,
     for_submission: Annotated[
         bool, typer.Option("--for-submission", help="Histories, catalogue and prompts, without test targets.")
@@ -147,7 +171,11 @@ def export(
 
     if for_submission and layout is not Format.parquet:
         raise ConfigError("--for-submission writes parquet only; leave out --format")
-    find_dataset(name)
+    find_dataset(name, data_dir)
+    if layout in (Format.interactions, Format.interactions_csv):
+        exports.export_interactions(load(name, data_dir), to, as_csv=layout is Format.interactions_csv)
+        _console().print(f"{to}: all purchases and items of {name}", soft_wrap=True)
+        return
     write = {Format.parquet: exports.export_parquet, Format.dataset_dict: exports.export_dataset_dict}[layout]
     if for_submission:
         write = exports.export_for_submission
@@ -155,14 +183,6 @@ def export(
     write(split, to)
     _console().print(
         f"{to}: {name}, {split.name}, ties {ties}, fingerprint {split.fingerprint}", soft_wrap=True
-    )
-
-
-def _is_here(entry: DatasetEntry, folder: Path) -> bool:
-    files = (entry.reviews_file, entry.metadata_file)
-    return all(
-        any((folder / entry.folder / name).is_file() for name in (file, file.removesuffix(".gz")))
-        for file in files
     )
 
 
@@ -178,6 +198,10 @@ def _summary_table(heading: str, summary: Summary) -> Table:
         ("density", f"{summary.density:.3%}"),
         ("days", f"{summary.first_day} to {summary.last_day}"),
         ("exact duplicates, dropped", f"{summary.duplicates_dropped:,}"),
+        (
+            "items without metadata, dropped",
+            f"{summary.undescribed_items:,} ({summary.undescribed_interactions:,} interactions)",
+        ),
         (
             "items without title, dropped",
             f"{summary.untitled_items:,} ({summary.untitled_interactions:,} interactions)",
@@ -210,7 +234,9 @@ def _table(*headings: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         right = heading in ("users", "items", "purchases")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        table.add_column(
+            heading, justify="right" if right else "left", overflow="fold", no_wrap=heading == "name"
+        )
     return table
 
 

@@ -1,5 +1,7 @@
 """The data sets of the harness: where their files are, what they hold, how they are read."""
 
-from bench.datasets.registry import DATASETS, DatasetEntry, load, resolve_data_dir
+from bench.datasets.entries import DATASETS
+from bench.datasets.entry import DatasetEntry
+from bench.datasets.registry import find_dataset, load, resolve_data_dir
 
-__all__ = ["DATASETS", "DatasetEntry", "load", "resolve_data_dir"]
+__all__ = ["DATASETS", "DatasetEntry", "find_dataset", "load", "resolve_data_dir"]

@@ -6,14 +6,16 @@ import gzip
 import hashlib
 import http.client
 import json
+import shutil
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from bench.datasets.registry import DatasetEntry
+from bench.datasets.entry import DatasetEntry, SourceFile
 from bench.errors import DataError
 from bench.progress import report
 
@@ -32,14 +34,58 @@ class Fetched(NamedTuple):
 
 
 def download(entry: DatasetEntry, folder: Path, *, mirror: str | None = None) -> list[Fetched]:
-    """Fetch a data set's files into `folder`, from its URLs or from the folder URL `mirror`.
+    """Fetch a data set's files into `folder`, from its addresses or from the folder URL `mirror`.
 
     Raises DataError; what has arrived by then is kept and the next call goes on from there.
     """
-    base = None if mirror is None else mirror.rstrip("/")
-    return [
-        fetch(url if base is None else f"{base}/{file}", folder / file) for file, url in entry.urls.items()
-    ]
+    by_hand = [file.name for file in entry.files if not file.addresses]
+    if by_hand and mirror is None:
+        raise DataError(
+            f"{entry.name} is handed out by its owner only: get {', '.join(by_hand)} from "
+            f"{entry.homepage} and put them into {folder}"
+        )
+    return [_fetch_any(file, folder, mirror) for file in entry.files]
+
+
+def _fetch_any(file: SourceFile, folder: Path, mirror: str | None) -> Fetched:
+    """Fetch a file from the first of its addresses that gives it; the last one's error is raised."""
+    member = "" if mirror else file.member
+    path = folder / (file.member.partition("/")[0] + ".zip" if member else file.name)
+    addresses = (f"{mirror.rstrip('/')}/{file.name}",) if mirror else file.addresses
+    for address in addresses[:-1]:
+        try:
+            found = fetch(address, path)
+            break
+        except DataError:
+            continue
+    else:
+        found = fetch(addresses[-1], path)
+    if not found.was_here and file.sha256 not in (None, found.sha256):
+        path.unlink()
+        raise DataError(
+            f"what arrived as {file.name} has the SHA-256 {found.sha256}, the published file {file.sha256}; "
+            "it was deleted, try again or try a mirror"
+        )
+    return _unpack(found, file, folder) if member else found
+
+
+def _unpack(archive: Fetched, file: SourceFile, folder: Path) -> Fetched:
+    """Take one file out of a zip file."""
+    path = folder / file.name
+    part = path.with_name(path.name + ".part")
+    try:
+        with (
+            zipfile.ZipFile(archive.path) as packed,
+            packed.open(file.member) as source,
+            part.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+        part.replace(path)
+    except (zipfile.BadZipFile, KeyError, OSError, zlib.error) as error:
+        raise DataError(
+            f"{archive.path} does not give {file.member} ({error}); delete it and download again"
+        ) from None
+    return Fetched(path, _sha256(path), path.stat().st_size, archive.was_here)
 
 
 def fetch(url: str, path: Path) -> Fetched:

@@ -20,13 +20,13 @@ import numpy as np
 from bench.datasets.prompts import example_texts, prompts, training_texts
 from bench.errors import DataError, Unavailable
 from bench.retrieval.item_text import item_texts
-from bench.schema import Catalogue, Examples, Histories, Split
+from bench.schema import Catalogue, Examples, Histories, Interactions, Split
 
 
 def export_parquet(split: Split, folder: Path) -> None:
     """Write train, validation, test and catalogue as parquet, and what they are as `dataset.json`."""
     texts = item_texts(split.catalogue)
-    with _new_folder(folder) as target:
+    with new_folder(folder) as target:
         for name, table in _tables(split, texts).items():
             _write(table, target / f"{name}.parquet")
         _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
@@ -43,7 +43,7 @@ def export_dataset_dict(split: Split, folder: Path) -> None:
         ) from None
     texts = item_texts(split.catalogue)
     tables = _tables(split, texts)
-    with _new_folder(folder) as target:
+    with new_folder(folder) as target:
         DatasetDict({name: Dataset(table) for name, table in tables.items()}).save_to_disk(str(target))
 
 
@@ -71,11 +71,42 @@ def export_for_submission(split: Split, folder: Path) -> None:
         "item_ids": _id_lists(validation.histories, split.catalogue),
         "target_id": _ids(split.catalogue.item_ids, validation.targets),
     }
-    with _new_folder(folder) as target:
+    with new_folder(folder) as target:
         for name, columns in (("histories", answer), ("train", learn), ("validation", choose)):
             _write(pa.table(columns), target / f"{name}.parquet")
         _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
         _write_facts(split, target)
+
+
+def export_interactions(interactions: Interactions, folder: Path, *, as_csv: bool = False) -> None:
+    """Write all purchases (user_id, item_id, timestamp) in file order, and the items, as two tables.
+
+    A user without a purchase, whom a split leaves out too, is not in them.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    catalogue = interactions.catalogue
+    purchases = {
+        "user_id": _ids(interactions.user_ids, interactions.users),
+        "item_id": _ids(catalogue.item_ids, interactions.items),
+        "timestamp": pa.array(interactions.timestamps),
+    }
+    items = {
+        "item_id": catalogue.item_ids,
+        "title": catalogue.titles,
+        "brand": pa.array(catalogue.brands, pa.string()),
+        "categories": pa.array(catalogue.categories, pa.list_(pa.string())),
+        "price": pa.array(catalogue.prices, pa.float64()),
+    }
+    if as_csv:
+        items["categories"] = ["|".join(names) for names in catalogue.categories]
+    with new_folder(folder) as target:
+        for name, columns in (("interactions", purchases), ("items", items)):
+            if as_csv:
+                pc.write_csv(pa.table(columns), target / f"{name}.csv")
+            else:
+                _write(pa.table(columns), target / f"{name}.parquet")
 
 
 def _tables(split: Split, texts: Sequence[str]) -> dict[str, Any]:
@@ -161,7 +192,7 @@ def _write_facts(split: Split, folder: Path) -> None:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `folder` if all goes well; an existing one is left alone."""
     if folder.exists():
         raise DataError(f"{folder} exists already; name a new folder")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import ConfigError, DataError
 from bench.schema import Int32Array, Int64Array
@@ -20,12 +21,15 @@ from bench.schema import Int32Array, Int64Array
 LOO = "loo"
 LEAVE_ONE_OUT = "leave-one-out"
 """The stored name of `loo`, which both read."""
-LOO2, TIME, TIME_LOO = "loo2", "time", "time-loo"
+LOO2, TIME, TIME_LOO, SOURCE = "loo2", "time", "time-loo", "source"
 DEFAULT_QUANTILE = 0.9
 """Of `time-loo` without a cut."""
 VALIDATION_SHARE = 0.05
 VALIDATION_SEED = 42
-ALLOWED = "loo, loo2, time:<date or quantile> (time:2014-01-31, time:0.9), time-loo, time-loo:<same>"
+ALLOWED = (
+    "loo, loo2, time:<date or quantile> (time:2014-01-31, time:0.9), time-loo, time-loo:<same>, source (the "
+    "data's own split, where it comes with one)"
+)
 
 _CUT = re.compile(r"(time|time-loo):(\d{4}-\d{2}-\d{2}|0?\.\d{1,6})")
 
@@ -35,7 +39,7 @@ class SplitRule:
     """A rule by its parts."""
 
     kind: str
-    """leave-one-out, loo2, time or time-loo."""
+    """leave-one-out, loo2, time, time-loo or source."""
     cut: date | float | None = None
     """A day (it begins at midnight UTC), or the share of all purchases that lies before the cut."""
 
@@ -54,6 +58,8 @@ class Sequences:
     lengths: Int64Array
     items: Int32Array
     times: Int64Array
+    parts: NDArray[np.int8] | None = None
+    """Ascending within a user, under the rule `source`: 0 learned from, 1 for validation, 2 for test."""
 
     @property
     def starts(self) -> Int64Array:
@@ -81,8 +87,8 @@ def parse_split(text: str) -> SplitRule:
     """Read the name of a split, as typed or as stored; an unknown one raises ConfigError."""
     if text in (LOO, LEAVE_ONE_OUT):
         return SplitRule(kind=LEAVE_ONE_OUT)
-    if text == LOO2:
-        return SplitRule(kind=LOO2)
+    if text in (LOO2, SOURCE):
+        return SplitRule(kind=text)
     if text == TIME_LOO:
         return SplitRule(kind=TIME_LOO, cut=DEFAULT_QUANTILE)
     match = _CUT.fullmatch(text)
@@ -105,6 +111,8 @@ def plan(rule: SplitRule, sequences: Sequences) -> Plan:
         return _leave_one_out(sequences)
     if rule.kind == LOO2:
         return _leave_two_out(sequences)
+    if rule.kind == SOURCE:
+        return _of_the_source(sequences)
     return _by_time(rule, sequences)
 
 
@@ -132,6 +140,28 @@ def _leave_two_out(sequences: Sequences) -> Plan:
         validation_places=lengths - 2,
         test_users=everyone,
         test_places=lengths - 1,
+    )
+
+
+def _of_the_source(sequences: Sequences) -> Plan:
+    """Ask for the first item of the source's test part, and validate on the first of its validation part."""
+    if sequences.parts is None:
+        raise DataError("split source: these data come without a split of their own; see --split for others")
+    learned, valid, test = (
+        np.add.reduceat((sequences.parts == part).astype(np.int64), sequences.starts) for part in range(3)
+    )
+    known = learned + valid
+    test_users = np.flatnonzero((test > 0) & (known > 0)).astype(np.int32)
+    validation_users = np.flatnonzero((valid > 0) & (learned > 0)).astype(np.int32)
+    if not len(test_users):
+        raise DataError("split source: no user of its test part has a purchase in the other parts")
+    return Plan(
+        learned=learned,
+        validation_users=validation_users,
+        validation_places=learned[validation_users],
+        test_users=test_users,
+        test_places=known[test_users],
+        unseen_users=int(((test > 0) & (known == 0)).sum()),
     )
 
 

@@ -28,7 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.datasets import load
-from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO, Plan, Sequences, SplitRule, parse_split, plan
+from bench.datasets.split_rules import (
+    LEAVE_ONE_OUT,
+    LOO,
+    SOURCE,
+    Plan,
+    Sequences,
+    SplitRule,
+    parse_split,
+    plan,
+)
 from bench.datasets.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
 from bench.errors import DataError
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Int64Array, Interactions, Split
@@ -54,19 +63,22 @@ def split_interactions(
 ) -> Split:
     """Order each user's purchases by time and the tie rule, then split them.
 
-    Users with fewer than three purchases are dropped and counted; the catalogue stays whole. The users
-    who are tested come first, in the order of their ids; then those who are only learned from.
+    Users with fewer than three purchases are dropped and counted (under `source`, whoever the source's own
+    split keeps is kept); the catalogue stays whole. The users who are tested come first, in the order of
+    their ids; then those who are only learned from.
     """
     tie_rule, rule = parse_ties(ties), parse_split(split)
     counts = np.bincount(interactions.users, minlength=len(interactions.user_ids))
-    kept = counts >= MIN_PURCHASES
+    by_part = rule.kind == SOURCE
+    kept = counts >= (1 if by_part else MIN_PURCHASES)
     if not kept.any():
         raise DataError(f"{dataset}: no user has {MIN_PURCHASES} purchases or more, so nothing can be split")
-    rows = ordered_rows(interactions, kept, tie_rule)
+    rows = ordered_rows(interactions, kept, tie_rule, by_part=by_part)
     sequences = Sequences(
         lengths=counts[kept].astype(np.int64),
         items=interactions.items[rows],
         times=interactions.timestamps[rows],
+        parts=None if interactions.parts is None else interactions.parts[rows],
     )
     user_ids: NDArray[np.object_] = np.array(interactions.user_ids, dtype=object)[kept]
     planned = plan(rule, sequences)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets.registry import Counts, DatasetEntry
+from bench.datasets.entry import Counts, DatasetEntry
 from bench.schema import Interactions, Split
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -27,6 +27,9 @@ class Summary:
     duplicates_dropped: int
     untitled_items: int
     untitled_interactions: int
+    undescribed_items: int
+    """Items bought of which the metadata say nothing."""
+    undescribed_interactions: int
     users_dropped: int
     same_day_targets: int
     """Users whose last two purchases share a day."""
@@ -61,6 +64,8 @@ def summarise(interactions: Interactions, split: Split) -> Summary:
         duplicates_dropped=interactions.duplicates_dropped,
         untitled_items=interactions.untitled_items,
         untitled_interactions=interactions.untitled_interactions,
+        undescribed_items=interactions.undescribed_items,
+        undescribed_interactions=interactions.undescribed_interactions,
         users_dropped=split.users_dropped,
         same_day_targets=int(split.same_day.sum()),
         test_users=len(split.test),
@@ -80,8 +85,11 @@ def raw_counts(interactions: Interactions) -> Counts:
     """Give the size of the review file before anything was left out, as it is published."""
     return Counts(
         users=len(interactions.user_ids),
-        items=len(interactions.catalogue) + interactions.untitled_items,
-        interactions=len(interactions) + interactions.untitled_interactions + interactions.duplicates_dropped,
+        items=len(interactions.catalogue) + interactions.untitled_items + interactions.undescribed_items,
+        interactions=len(interactions)
+        + interactions.untitled_interactions
+        + interactions.undescribed_interactions
+        + interactions.duplicates_dropped,
     )
 
 

@@ -40,12 +40,23 @@ def parse_ties(text: str) -> TieRule:
     return TieRule(int(match[2]), SECONDS_PER_DAY if match[1] else 1)
 
 
-def ordered_rows(interactions: Interactions, kept: BoolArray, rule: TieRule) -> NDArray[np.int64]:
-    """Give the row numbers of the kept users' purchases, by user, then in the order of the tie rule."""
-    order = np.lexsort((interactions.timestamps, interactions.users))  # stable: file order breaks ties
+def ordered_rows(
+    interactions: Interactions, kept: BoolArray, rule: TieRule, *, by_part: bool = False
+) -> NDArray[np.int64]:
+    """Give the row numbers of the kept users' purchases, by user, then in the order of the tie rule.
+
+    With `by_part`, the parts of the source's own split come one after the other within a user.
+    """
+    parts = interactions.parts if by_part else None
+    keys: list[NDArray[np.signedinteger]] = [
+        interactions.timestamps,
+        *([] if parts is None else [parts]),
+        interactions.users,
+    ]
+    order = np.lexsort(keys)  # stable: file order breaks ties
     order = order[kept[interactions.users[order]]]
     if rule.seed is None:
         return order
-    keys = np.random.Generator(np.random.PCG64(rule.seed)).random(len(order))
+    draws = np.random.Generator(np.random.PCG64(rule.seed)).random(len(order))
     stretches = interactions.timestamps[order] // rule.seconds
-    return order[np.lexsort((keys, stretches, interactions.users[order]))]
+    return order[np.lexsort([draws, stretches, *(key[order] for key in keys[1:])])]

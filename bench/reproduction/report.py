@@ -17,8 +17,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.cost.environment import describe_environment
-from bench.datasets import DATASETS
+from bench.datasets import find_dataset
 from bench.datasets.amazon.files import read_amazon
+from bench.datasets.entries import AMAZON_2014
 from bench.datasets.registry import raw_files
 from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import RecordError
@@ -189,9 +190,10 @@ def _last_item(split: Split, printed: Mapping[str, str]) -> Iterator[ReproducedR
 
 
 def _untitled(dataset: str, data_dir: Path | None) -> Iterator[ReproducedRow]:
-    if DATASETS[dataset].embedded:
+    entry = find_dataset(dataset, data_dir)
+    if entry.family != AMAZON_2014:
         return
-    interactions = read_amazon(*raw_files(DATASETS[dataset], data_dir), keep_untitled=True)
+    interactions = read_amazon(*raw_files(entry, data_dir), keep_untitled=True)
     split = leave_one_out(interactions, dataset=dataset)
     lists = _lists("last-item-text", split.training_data, split.test.histories)
     what = f"last item's text, untitled items kept ({len(split.catalogue):,} items)"

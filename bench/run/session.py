@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.datasets import DATASETS
+from bench.datasets import find_dataset
 from bench.datasets.registry import raw_files
 from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.splits import load_split
 from bench.datasets.tie_rules import parse_ties
-from bench.errors import ConfigError, unknown_name
+from bench.errors import ConfigError
 from bench.models import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.progress import listening
 from bench.run.runner import Outcome, Request, run
@@ -129,12 +129,11 @@ def open_session(config: pytest.Config) -> BenchSession:
     """Check the options of a pytest run; raises BenchError, naming what is allowed or missing."""
     option = config.getoption
     dataset = option("genrec_dataset") or EMBEDDED
-    if dataset not in DATASETS:
-        raise unknown_name("data set", dataset, DATASETS)
     results = option("genrec_results")
-    data_dir = option("genrec_data_dir")
-    if not DATASETS[dataset].embedded:  # better said once and now than by every case
-        raw_files(DATASETS[dataset], Path(data_dir) if data_dir else None)
+    data_dir = Path(option("genrec_data_dir")) if option("genrec_data_dir") else None
+    entry = find_dataset(dataset, data_dir)
+    if not entry.embedded:  # better said once and now than by every case
+        raw_files(entry, data_dir)
     session = BenchSession(
         dataset=dataset,
         dataset_given=option("genrec_dataset") is not None,
@@ -144,7 +143,7 @@ def open_session(config: pytest.Config) -> BenchSession:
         seed=_whole_number("--seed", option("genrec_seed"), 0),
         depth=_whole_number("--depth", option("genrec_depth"), 1, 1000),
         results_dir=Path(results) if results else Path.cwd() / "results",
-        data_dir=Path(data_dir) if data_dir else None,
+        data_dir=data_dir,
         settings=tuple(option("genrec_settings")),
         capture=config.pluginmanager.getplugin("capturemanager"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from bench.datasets import DATASETS
+from bench.datasets.registry import display_name
 from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
 from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, VIEW_LABELS, VIEW_SHORT, metric_label
 from bench.metrics.definitions import CUTOFFS, QUALITY
@@ -116,7 +116,7 @@ def choose_metric(label: str) -> str:
 
 def dataset_title(name: str) -> str:
     """Name a data set for people."""
-    return DATASETS[name].display_name if name in DATASETS else name
+    return display_name(name)
 
 
 def split_title(name: str) -> str:

@@ -5,6 +5,7 @@ Fields and items that the interactions do not need are passed over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ def read_amazon(reviews_path: Path, metadata_path: Path, *, keep_untitled: bool 
     titled = [item for item in items if keep_untitled or item.title is not None]
     row_of_code = np.full(len(reviews.item_codes), -1, dtype=np.int32)
     row_of_code[[reviews.item_codes[item.item_id] for item in titled]] = np.arange(len(titled))
+    described = np.zeros(len(reviews.item_codes), dtype=np.bool_)
+    described[[reviews.item_codes[item.item_id] for item in items]] = True
     user_ids, user_of_code = _sorted_ids(reviews.user_codes)
 
     first = ~_repeats(reviews)
@@ -45,9 +48,17 @@ def read_amazon(reviews_path: Path, metadata_path: Path, *, keep_untitled: bool 
         items=rows[kept],
         timestamps=reviews.timestamps[kept],
         duplicates_dropped=int(len(first) - first.sum()),
-        untitled_items=len(reviews.item_codes) - len(titled),
-        untitled_interactions=int(first.sum() - kept.sum()),
+        untitled_items=len(items) - len(titled),
+        untitled_interactions=int((first & (rows < 0) & described[reviews.items]).sum()),
+        undescribed_items=len(reviews.item_codes) - len(items),
+        undescribed_interactions=int((first & ~described[reviews.items]).sum()),
     )
+
+
+def read_amazon_files(paths: Sequence[Path]) -> Interactions:
+    """Read one category, given the paths of its reviews and its metadata."""
+    reviews, metadata = paths
+    return read_amazon(reviews, metadata)
 
 
 def _sorted_ids(codes: Codes) -> tuple[tuple[str, ...], Int32Array]:

@@ -38,7 +38,7 @@ def toys_dir(tmp_path: Path) -> Path:
     entry = DATASETS["toys2014"]
     folder = tmp_path / "data" / entry.folder
     paths = write_pair(folder, json_lines(REVIEWS), literal_lines(ITEMS))
-    for path, name in zip(paths, (entry.reviews_file, entry.metadata_file), strict=True):
+    for path, name in zip(paths, (entry.files[0].name, entry.files[1].name), strict=True):
         path.rename(folder / name)
     return tmp_path / "data"
 
@@ -54,7 +54,7 @@ def run(*arguments: object, columns: int = 80) -> Result:
 
 
 def test_list_names_every_data_set_within_80_columns(toys_dir: Path) -> None:
-    result = run("list", "--data-dir", toys_dir)
+    result = run("list", "--all", "--data-dir", toys_dir)
     lines = result.stdout.splitlines()
     starts = [line.split()[0] for line in lines if line.split()]
     assert set(DATASETS) <= set(starts)
@@ -62,6 +62,7 @@ def test_list_names_every_data_set_within_80_columns(toys_dir: Path) -> None:
     by_name = {line.split()[0]: line for line in lines if line.split()}
     assert by_name["toys2014"].rstrip().endswith("yes")
     assert not by_name["sports2014"].rstrip().endswith("yes")
+    assert "videogames2023" not in run("list", "--data-dir", toys_dir).stdout
     assert "22,363" in by_name["beauty2014"] and "198,502" in by_name["beauty2014"]
 
 
@@ -203,18 +204,14 @@ def test_export_dataset_dict_reads_back(tmp_path: Path) -> None:
 def test_dataset_dict_without_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split
 ) -> None:
-    import bench.datasets.prompts
-
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(Unavailable, match=r"pip install 'genrec-bench\[export\]'"):
-        export.export_dataset_dict(toy_split, bench.datasets.prompts, tmp_path / "x")
+        export.export_dataset_dict(toy_split, tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_for_submission_holds_no_test_target(tmp_path: Path, toy_split: Split) -> None:
-    import bench.datasets.prompts
-
-    export.export_for_submission(toy_split, bench.datasets.prompts, tmp_path / "out")
+    export.export_for_submission(toy_split, tmp_path / "out")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [
         "catalogue.parquet",
@@ -242,13 +239,11 @@ def test_export_for_submission_holds_no_test_target(tmp_path: Path, toy_split: S
 def test_export_overwrites_nothing_and_leaves_no_half_folder(
     tmp_path: Path, toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import bench.datasets.prompts
-
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "mine.txt").write_text("keep")
     with pytest.raises(DataError, match="exists already"):
-        export.export_parquet(toy_split, bench.datasets.prompts, folder)
+        export.export_parquet(toy_split, folder)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
 
     def full_disk(*_: object, **__: object) -> None:
@@ -256,7 +251,7 @@ def test_export_overwrites_nothing_and_leaves_no_half_folder(
 
     monkeypatch.setattr(pq, "write_table", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
-        export.export_parquet(toy_split, bench.datasets.prompts, tmp_path / "other")
+        export.export_parquet(toy_split, tmp_path / "other")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -301,11 +296,11 @@ def test_real_beauty_with_one_row_less_is_not(real_data_dir: Path, tmp_path: Pat
     entry = DATASETS["beauty2014"]
     folder = tmp_path / entry.folder
     folder.mkdir()
-    rows = gzip.decompress((real_data_dir / entry.folder / entry.reviews_file).read_bytes()).split(b"\n", 1)[
+    rows = gzip.decompress((real_data_dir / entry.folder / entry.files[0].name).read_bytes()).split(b"\n", 1)[
         1
     ]
-    (folder / entry.reviews_file).write_bytes(rows)
-    (folder / entry.metadata_file).symlink_to(real_data_dir / entry.folder / entry.metadata_file)
+    (folder / entry.files[0].name).write_bytes(rows)
+    (folder / entry.files[1].name).symlink_to(real_data_dir / entry.folder / entry.files[1].name)
     result = run("verify", "beauty2014", "--data-dir", tmp_path)
     assert result.exit_code == 1 and "NOT the standard copy: fingerprint" in result.stdout
     assert load_split("beauty2014", data_dir=tmp_path).interactions == 198_370

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import random
 import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from bench.datasets import DATASETS
 from bench.datasets import download as downloads
 from bench.datasets.download import download, fetch
+from bench.datasets.entry import DatasetEntry, SourceFile
 from bench.errors import DataError
 from bench.progress import listening
 
@@ -204,9 +207,62 @@ def test_folder_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
         fetch(f"{server.url}/file.gz", tmp_path / "file" / "file.gz")
 
 
+def zipped(**files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"ml/{name}.dat", content)
+    return packed.getvalue()
+
+
+def entry_of(*files: SourceFile) -> DatasetEntry:
+    return DatasetEntry(name="toy", display_name="Toy", folder="toy", files=files, homepage="https://toy.org")
+
+
+def test_files_out_of_a_zip_file(server: Server, tmp_path: Path) -> None:
+    server.files = {"/data/ml.zip": zipped(ratings=b"1::2", movies=b"2::Film")}
+    names = ("ratings.dat", "movies.dat")
+    entry = entry_of(
+        *(SourceFile(name=name, addresses=(f"{server.url}/ml.zip",), member=f"ml/{name}") for name in names)
+    )
+    assert [file.path.read_bytes() for file in download(entry, tmp_path)] == [b"1::2", b"2::Film"]
+    assert len(server.asked) == 1
+
+
+def test_a_zip_file_without_the_file(server: Server, tmp_path: Path) -> None:
+    server.files = {"/data/ml.zip": zipped(other=b"")}
+    file = SourceFile(name="u.data", addresses=(f"{server.url}/ml.zip",), member="ml/u.data")
+    with pytest.raises(DataError, match="does not give ml/u.data .* delete it and download again"):
+        download(entry_of(file), tmp_path)
+    assert not (tmp_path / "u.data").exists()
+
+
+def test_the_second_address_is_asked_where_the_first_does_not_answer(server: Server, tmp_path: Path) -> None:
+    server.files = {"/data/b/x.csv": b"second"}
+    file = SourceFile(name="x.csv", addresses=(f"{server.url}/a/x.csv", f"{server.url}/b/x.csv"))
+    (found,) = download(entry_of(file), tmp_path)
+    assert found.path.read_bytes() == b"second"
+    with pytest.raises(DataError, match="b/y.csv: the server answers 404"):
+        gone = SourceFile(name="y.csv", addresses=(f"{server.url}/a/y.csv", f"{server.url}/b/y.csv"))
+        download(entry_of(gone), tmp_path)
+
+
+def test_bytes_that_are_not_the_published_ones_are_not_kept(server: Server, tmp_path: Path) -> None:
+    server.files = {"/data/x.csv": b"other"}
+    file = SourceFile(name="x.csv", addresses=(f"{server.url}/x.csv",), sha256="0" * 64)
+    with pytest.raises(DataError, match="the published file 0000.*it was deleted"):
+        download(entry_of(file), tmp_path)
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_data_handed_out_by_hand(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="get x.csv from https://toy.org and put them into"):
+        download(entry_of(SourceFile(name="x.csv")), tmp_path)
+
+
 def test_a_data_set_from_a_mirror(server: Server, tmp_path: Path) -> None:
     entry = DATASETS["toys2014"]
-    names = (entry.reviews_file, entry.metadata_file)
+    names = (entry.files[0].name, entry.files[1].name)
     server.files = {f"/data/{name}": gzip.compress(name.encode()) for name in names}
     files = download(entry, tmp_path, mirror=server.url + "/")
     assert [file.path for file in files] == [tmp_path / name for name in names]
