@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array
+from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array
 
 SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
 """The variant and constants, which are bm25s's defaults, named so that a record can state them."""
@@ -39,6 +39,9 @@ as long as the rest of the work."""
 
 FEW_QUERIES = 4
 """So many queries are answered one by one."""
+
+USUAL_SHARE = 0.5
+"""A word in more than this share of the documents tells nothing about any of them."""
 
 COMMON_SHARE = 0.25
 """Tokens in more than this share of the documents are common. More would mean more groups of queries."""
@@ -108,6 +111,16 @@ class BM25Index:
                 keys[rows] = self._best_keys(counts[rows], background, depth)
         keys = keys[[position[query] for query in queries]]
         return TopK(items=_rows_of(keys), scores=_scores_of(keys))
+
+    def tells(self, queries: Sequence[str]) -> BoolArray:
+        """Say which queries, (queries,), hold a word that some documents have and most do not."""
+        distinct = list(dict.fromkeys(queries))
+        lengths, tokens = self._known_tokens(distinct)
+        usual = self.common_tokens[(self.common != 0).mean(axis=1) > USUAL_SHARE]
+        telling = np.zeros(len(distinct), dtype=bool)
+        telling[np.repeat(np.arange(len(distinct)), lengths)[~np.isin(tokens, usual)]] = True
+        told = dict(zip(distinct, telling.tolist(), strict=True))
+        return np.fromiter((told[query] for query in queries), dtype=bool, count=len(queries))
 
     def _known_tokens(self, queries: list[str]) -> tuple[Int64Array, Int32Array]:
         """Give the tokens of the index in each query, one query after the other, and how many each holds."""

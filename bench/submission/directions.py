@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.schema import BoolArray, Int64Array, Rankings, Split
-from bench.submission.ordering import Order
+from bench.submission.columns.ordering import Order
 from bench.submission.report import Report, shown
 
 MIN_USERS = 20

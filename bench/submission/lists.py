@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from bench.record import DEPTH
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
-from bench.submission.cells import PADDING
-from bench.submission.content import id_text
+from bench.submission.columns.cells import PADDING
+from bench.submission.columns.content import id_text
+from bench.submission.columns.ordering import Order
+from bench.submission.columns.pieces import Piece
 from bench.submission.directions import Directions
-from bench.submission.ordering import Order
 from bench.submission.own_data import recognise
-from bench.submission.pieces import Piece
 from bench.submission.report import MISSING_ALLOWED, Report, shown
 
 BUFFER_ROWS = 4_000_000

@@ -22,11 +22,11 @@ from bench.records.audits import audit_outcomes
 from bench.records.store import file_sha256, load_records
 from bench.records.target_ranks import Ranks, read_ranks
 from bench.schema import FloatArray, Int32Array, Split
-from bench.submission import names
-from bench.submission.content import id_text
+from bench.submission.columns import names
+from bench.submission.columns.content import id_text
+from bench.submission.columns.ordering import all_names
+from bench.submission.columns.pieces import as_python
 from bench.submission.lists import report_fingerprint, report_users
-from bench.submission.ordering import all_names
-from bench.submission.pieces import as_python
 from bench.submission.reading import open_table
 from bench.submission.reading.table import Known
 from bench.submission.report import Report, SubmissionError, shown

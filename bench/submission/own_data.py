@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.schema import NO_ITEM, Int32Array, Rankings, Split
-from bench.submission.content import id_text
+from bench.submission.columns.content import id_text
 from bench.submission.reading.table import Known
 
 SHARE = 0.9

@@ -39,7 +39,7 @@ class Finding:
     def __str__(self) -> str:
         seen = "; ".join(self.examples)
         more = ", ..." if self.count > len(self.examples) else ""
-        hint = f". {self.hint}" if self.hint else ""
+        hint = f"{'' if more else '.'} {self.hint}" if self.hint else ""
         return f"{self.severity}: {self.what} ({self.count:,}): {seen}{more}{hint}"
 
 
@@ -53,6 +53,8 @@ class Report:
     """The words in which messages name the controls of the front end."""
     place: str = "line"
     """What a row of the file is called."""
+    unit: str = "items"
+    """What the rows hold: items or texts."""
     reading: str = ""
     """Which columns were taken for users, items and order."""
     rows: int = 0
@@ -98,9 +100,9 @@ class Report:
 
     def __str__(self) -> str:
         errors = [finding for finding in self.findings.values() if finding.severity == "error"]
-        head = f"{self.file} ({self.format}): {self.rows:,} items for {self.users:,} users"
+        head = f"{self.file} ({self.format}): {self.rows:,} {self.unit} for {self.users:,} users"
         verdict = "accepted" if not errors else f"refused, {len(errors)} kinds of errors"
-        read = [f"read: {self.reading}; {self.rows:,} items"] if self.reading else []
+        read = [f"read: {self.reading}; {self.rows:,} {self.unit}"] if self.reading else []
         return "\n".join([f"{head}; {verdict}", *read, *map(str, errors), *self.warnings])
 
 

@@ -19,14 +19,14 @@ from bench.records.columns import read_lists
 from bench.records.store import file_sha256, load_records
 from bench.schema import NO_ITEM, Generations, Rankings, Split
 from bench.submission.card import DeclaredCost, ModelCard
+from bench.submission.columns.pieces import piece_of, wanted_columns
+from bench.submission.columns.roles import find_roles
 from bench.submission.controls import COMMAND_LINE, Choices, Controls
 from bench.submission.lists import ListBuilder, answered, report_fingerprint, report_users
-from bench.submission.pieces import piece_of, wanted_columns
 from bench.submission.reading import open_table
 from bench.submission.reading.table import Known
 from bench.submission.report import Report, SubmissionError, UnclearColumns
-from bench.submission.roles import find_roles
-from bench.submission.texts import Retrieved, read_texts
+from bench.submission.texts.read import Retrieved, read_texts
 
 KINDS: tuple[str, ...] = tuple(kind for kind in get_args(Kind) if kind != "cost-only")
 
@@ -87,8 +87,9 @@ def read_submission(
     digest = ""
     try:
         if texts:
-            report.format = "texts"
-            read = read_texts(path, split, report, list_rule=list_rule, depth=DEPTH)
+            read = read_texts(
+                path, split, report, choices=choices or Choices(), list_rule=list_rule, depth=DEPTH
+            )
             if read is not None:
                 rankings = read.rankings
                 report_users(report, answered(rankings), split, allow_partial=allow_partial)

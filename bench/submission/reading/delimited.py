@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.schema import Int64Array
-from bench.submission import names
+from bench.submission.columns import names
 from bench.submission.reading.headerless import is_trec, name_columns
 from bench.submission.reading.json_lines import DECLARED
 from bench.submission.reading.source import Block, collector_paused, read_blocks
@@ -95,7 +95,7 @@ def _sample_rows(block: Block, delimiter: str, quoted: bool) -> list[list[str]]:
         return [_split_words(line, delimiter) for line in lines[: SAMPLE_ROWS + 1]]
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+        for row in csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True):
             if row:
                 rows.append(row)
             if len(rows) > SAMPLE_ROWS:
@@ -233,7 +233,8 @@ def _split(block: Block, layout: Layout, report: Report) -> tuple[list[list[str]
         rows = [_split_words(line, layout.delimiter) for line in lines]
         return _keep_width(rows, row_numbers(first, len(rows)), layout.width, report)
     rows, numbers = [], []
-    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True, skipinitialspace=True)
+    ended = (f"{line}\n" for line in lines)  # a line break in quotes is part of the field
+    reader = csv.reader(ended, delimiter=layout.delimiter, strict=True, skipinitialspace=True)
     try:
         while True:
             start = reader.line_num

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from bench.errors import unknown_name
-from bench.submission import names
+from bench.submission.columns import names
 from bench.submission.controls import Controls
 from bench.submission.reading.compression import (
     LZ4,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.schema import Int64Array
-from bench.submission import names
+from bench.submission.columns import names
 from bench.submission.reading.source import Block, collector_paused, read_blocks
 from bench.submission.reading.table import SAMPLE_ROWS, Batch, Known, Table, Wanted
 from bench.submission.report import Report, SubmissionError, shown

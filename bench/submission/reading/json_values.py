@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.submission import names
+from bench.submission.columns import names
 from bench.submission.reading.cbor import CborError, decode_cbor
 from bench.submission.reading.compression import LZ4, open_binary, read_some
 from bench.submission.reading.headerless import name_columns

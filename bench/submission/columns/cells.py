@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.submission import names
+from bench.submission.columns import names
 
 PADDING = (
     "",
@@ -41,6 +41,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SEPARATORS = ("|", ",", ";", "\t")
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _CONSTANTS = {"None": None, "null": None, "nan": None, "NaN": None, "<NA>": None}
 
 
@@ -201,7 +203,12 @@ def _closed(group: list[object], opener: str) -> object:
 
 
 def _unescaped(word: str) -> str:
-    return re.sub(r"\\(.)", r"\1", word) if "\\" in word else word
+    return _ESCAPE.sub(_character, word) if "\\" in word else word
+
+
+def _character(escape: re.Match[str]) -> str:
+    mark = escape[1]
+    return chr(int(mark[1:], 16)) if len(mark) > 1 else _ESCAPES.get(mark, mark)
 
 
 def _plain(word: str) -> object:

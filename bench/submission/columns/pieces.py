@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from bench.schema import FloatArray, Int64Array
-from bench.submission.cells import PADDING, BadEntry, explode, numbers
-from bench.submission.content import id_text
+from bench.submission.columns.cells import PADDING, BadEntry, explode, numbers
+from bench.submission.columns.content import id_text
+from bench.submission.columns.roles import Roles
 from bench.submission.reading.table import Batch, Column, Wanted
 from bench.submission.report import Report, SubmissionError, shown
-from bench.submission.roles import Roles
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.submission import names
-from bench.submission.cells import PADDING, BadEntry, explode
-from bench.submission.content import Content, id_text
-from bench.submission.controls import Choices, Controls
-from bench.submission.ordering import (
+from bench.submission.columns import names
+from bench.submission.columns.cells import PADDING, BadEntry, explode
+from bench.submission.columns.content import Content, id_text
+from bench.submission.columns.ordering import (
     Order,
     all_names,
     column_called,
@@ -23,6 +22,7 @@ from bench.submission.ordering import (
     order_of_rows,
     order_said,
 )
+from bench.submission.controls import Choices, Controls
 from bench.submission.own_data import what_lists_are
 from bench.submission.reading.table import Known, Table
 from bench.submission.report import UnclearColumns
@@ -56,7 +56,7 @@ class _Candidate:
 def find_roles(table: Table, known: Known, choices: Choices, controls: Controls) -> Roles:
     """Tell the roles of a table's columns; raise UnclearColumns where they are not clear."""
     contents = [Content(values, known) for values in table.sample]
-    user = _user(table, contents, choices, controls)
+    user = find_user(table, contents, choices, controls)
     items = _items(table, contents, known, user, choices, controls)
     taken = {user, *items.columns}
     if items.shape == "rows":
@@ -69,7 +69,8 @@ def find_roles(table: Table, known: Known, choices: Choices, controls: Controls)
     return Roles(user=user, items=items.columns, shape=items.shape, order=order, said=said)
 
 
-def _user(table: Table, contents: Sequence[Content], choices: Choices, controls: Controls) -> int:
+def find_user(table: Table, contents: Sequence[Content], choices: Choices, controls: Controls) -> int:
+    """Tell the column of the users; UnclearColumns where it is not clear."""
     if table.keyed:
         return 0
     if choices.user is not None:

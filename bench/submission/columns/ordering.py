@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.submission import names
-from bench.submission.content import Content
+from bench.submission.columns import names
+from bench.submission.columns.content import Content
 from bench.submission.controls import Choices, Controls
 from bench.submission.reading.table import Table
 from bench.submission.report import UnclearColumns, shown

@@ -1,0 +1,1 @@
+"""Generated texts that were submitted -> the items they name -> ranked lists."""
