@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.metrics.definitions import METRICS, QUALITY
-from bench.record import Cost, Estimate, View
+from bench.record import Cost, Estimate, Record, View
 
 VIEW_LABELS: dict[View, str] = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 VIEW_SHORT: dict[View, str] = {"seen_kept": "kept", "seen_removed": "removed"}
@@ -71,6 +71,17 @@ COSTS: dict[str, CostFigure] = {
     "peak_rss_bytes": CostFigure(label="Peak RAM", of=lambda cost: cost.peak_rss_bytes),
     "energy_joules": CostFigure(label="Energy", note="GPU", of=lambda cost: cost.energy_joules),
 }
+
+
+def machine_text(record: Record, *, published: str = "-") -> str:
+    """Name the machine of a run: the one that measured it, or the one that its submitter declared."""
+    if record.published_view is not None:
+        return published
+    if record.cost.source == "declared":
+        stated = record.card.get("hardware")
+        return f"{stated[:60]} (declared)" if isinstance(stated, str) and stated else "not stated"
+    environment = record.environment
+    return environment.gpu or (f"CPU, {environment.cores} cores" if environment.cores else "CPU")
 
 
 def bytes_text(count: float | None, unknown: str = "-") -> str:

@@ -87,6 +87,7 @@ def submit(
         read_card,
         read_submission,
     )
+    from bench.submission.controls import option_words
 
     declared = {
         "fit_seconds": declared_fit_seconds,
@@ -118,6 +119,7 @@ def submit(
         )
         _say(record, report, path)
         return
+    choices = Choices(user=user, item=item, order=order, ascending=ascending)
     submission = read_submission(
         file,
         split,
@@ -125,7 +127,7 @@ def submit(
         allow_partial=allow_partial,
         texts=texts,
         list_rule=list_rule,
-        choices=Choices(user=user, item=item, order=order, ascending=ascending),
+        choices=choices,
     )
     words = ["genrec-bench", "submit", file.name, "--dataset", dataset, "--name", name, "--kind", kind]
     words += ["--split", split_name] if split_name != "loo" else []
@@ -133,9 +135,7 @@ def submit(
     words += (["--format", format_name] if format_name else []) + (
         ["--allow-partial"] if allow_partial else []
     )
-    for option, given in (("--user", user), ("--item", item), ("--order", order)):
-        words += [option, given] if given is not None else []
-    words += ["--ascending"] if ascending else []
+    words += option_words(choices)
     words += ["--texts", "--list-rule", list_rule] if texts else []
     words += ["--no-texts"] if no_texts else []
     for field, value in declared.items():
@@ -191,5 +191,9 @@ def _summary(record: Record) -> str:
             if (cell := metrics[name]).value is not None
         ]
         lines.append(f"{title}: " + "  ".join(cells))
+    health = record.details.get("generation_health")
+    if health:
+        known = (f"{name} {value:g}" for name, value in health.items() if value is not None)
+        lines.append("generation health: " + ", ".join(known))
     lines += [f"{audit.verdict:>5}  {audit.name}: {audit.message}" for audit in record.audits]
     return "\n".join(lines)

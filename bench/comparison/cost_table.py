@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.labels import machine_text
 from bench.models import MODELS
 from bench.record import Cost, Record
 from bench.records.store import StoredRecord
@@ -76,7 +77,7 @@ def _row(record: Record) -> str:
     cells = [
         f"`{record.model.name}`",
         record.dataset.name,
-        _machine(record),
+        machine_text(record).replace("|", "/"),
         f"{_duration(total)}{mark}",
         _vram(record.cost),
         _rate(record.cost.users_per_second),
@@ -97,13 +98,6 @@ def _rate(users_per_second: float | None) -> str:
     if not users_per_second:
         return "-"
     return f"{users_per_second:,.0f}" if users_per_second >= 100 else f"{users_per_second:.3g}"
-
-
-def _machine(record: Record) -> str:
-    if record.cost.source == "declared":
-        return "declared"
-    where = record.environment
-    return (where.gpu or f"CPU, {where.cores} cores").replace("|", "/")
 
 
 def _vram(cost: Cost) -> str:

@@ -9,7 +9,7 @@ from bench.comparison import cost_table, summary_table
 from bench.comparison.verdicts import published_verdicts
 from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
-from bench.labels import HEADLINE, HEADLINE_CUTOFF, RANKED_BY, estimate_text, metric_label
+from bench.labels import HEADLINE, HEADLINE_CUTOFF, RANKED_BY, estimate_text, machine_text, metric_label
 from bench.record import Estimate, Record
 from bench.records.history import tracked_files
 from bench.records.store import StoredRecord, load_records
@@ -112,9 +112,7 @@ def _row(record: Record) -> str:
     speed = f"{cost.users_per_second:,.0f}" if cost.users_per_second else "-"
     ram = f"{cost.peak_rss_bytes / 1e6:,.0f}" if cost.peak_rss_bytes else "-"
     fit = f"{cost.wall_seconds['fit']:,.1f}" if "fit" in cost.wall_seconds else "-"
-    machine = record.environment.gpu or f"CPU, {record.environment.cores} cores"
-    if record.published_view is not None:
-        machine = "-"
+    machine = machine_text(record).replace("|", "/")
     mark = " †" if record.published_view is not None else ""
     cells = [f"`{record.model.name}`{mark}", *removed, *kept, fit, speed, ram, machine]
     return f"| {' | '.join(cells)} |"

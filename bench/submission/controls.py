@@ -17,6 +17,13 @@ class Choices:
     """Whether the smallest value of the order column is the best."""
 
 
+def option_words(choices: Choices) -> list[str]:
+    """Give the words of the command line that make these choices."""
+    options = (("--user", choices.user), ("--item", choices.item), ("--order", choices.order))
+    words = [word for option, given in options if given is not None for word in (option, given)]
+    return words + (["--ascending"] if choices.ascending else [])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Controls:
     """How messages name the controls of the front end that shows them."""
@@ -30,7 +37,7 @@ class Controls:
     ascending: str = "--ascending"
     partial: str = "--allow-partial"
     format: str = "--format"
-    likelihoods: str = "--list-rule by_likelihood"
+    """Empty where the front end has none."""
 
 
 COMMAND_LINE = Controls()

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.comparison.paired import GroupDifference
 from bench.comparison.readme_tables import newest
-from bench.labels import COSTS, GROUP_LABELS, RANKED_BY
+from bench.labels import COSTS, GROUP_LABELS, RANKED_BY, machine_text
 from bench.metrics.definitions import QUALITY
 from bench.record import Cost, Estimate, Record, View
 from bench.records.store import StoredRecord
@@ -213,17 +213,6 @@ def model_size(record: Record) -> float:
     return math.nan
 
 
-def hardware(record: Record) -> str:
-    """Name the machine of a run."""
-    if record.published_view is not None:
-        return "not re-run"
-    if record.cost.source == "declared":
-        stated = record.card.get("hardware")
-        return stated[:60] if isinstance(stated, str) and stated else "not stated"
-    environment = record.environment
-    return environment.gpu or (f"CPU, {environment.cores} cores" if environment.cores else "CPU")
-
-
 def _identity(record: Record) -> dict[str, object]:
     return {
         "name": record.model.name,
@@ -235,7 +224,7 @@ def _identity(record: Record) -> dict[str, object]:
         "published": published_note(record),
         "declared": record.cost.source == "declared",
         "flags": [audit for audit in record.audits if audit.verdict in ("flag", "fail")],
-        "hardware": hardware(record),
+        "hardware": machine_text(record, published="not re-run"),
         "gpu": record.environment.gpu is not None,
         "date": record.created.date().isoformat(),
         "commit": record.environment.commit[:8],

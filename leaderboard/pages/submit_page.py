@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.record import View
 from bench.records.store import StoredRecord
 from bench.schema import Rankings, Split
-from bench.submission import Entry, ModelCard, Report, parse_card
+from bench.submission import Choices, Entry, ModelCard, Report, parse_card
 from bench.submission.score import KINDS
 from leaderboard.cells import board_cells, run_cells
 from leaderboard.cells.html_table import render as render_table
@@ -82,15 +82,20 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], split: Split, view: Vi
 def _fill_in() -> _Form | None:
     with st.form("submission"):
         file = st.file_uploader(
-            "Ranked lists: parquet, CSV or TSV with a header, JSON lines, TREC or ranx run; also gzipped",
+            "Ranked lists: parquet, CSV, TSV, JSON, JSON lines, TREC or ranx runs; also packed (gz, ...)",
             max_upload_size=MAX_UPLOAD_MB,
         )
         with common.control_row():
             name = st.text_input("Name of the model", value="my-model", max_chars=64, width=240)
             kind = st.selectbox("Kind", KINDS, index=KINDS.index("sequential"), width=200)
-        with st.expander("More: model card, generated texts, missing users"):
+        with st.expander("More: columns, model card, generated texts, missing users"):
+            with common.control_row():
+                user = st.text_input("Column of users", placeholder="told by the file", width=200)
+                item = st.text_input("Column of items", placeholder="told by the file", width=200)
+                order = st.text_input("Order", placeholder="a column, score, rank or file", width=220)
+            ascending = st.checkbox("Smallest is best: the order column holds distances or the like")
             card = st.file_uploader("Model card (YAML)", type=["yaml", "yml"], max_upload_size=1)
-            texts = st.checkbox("The file holds generated texts (JSON lines: user, texts, log-likelihoods)")
+            texts = st.checkbox("The file holds generated texts (user, texts and, if known, log-likelihoods)")
             rule = st.selectbox(
                 "How texts become a list", ["by_likelihood", "published", "calrec"], width=240
             )
@@ -107,6 +112,7 @@ def _fill_in() -> _Form | None:
         texts=texts,
         list_rule=rule,
         allow_partial=partial,
+        choices=Choices(user=user or None, item=item or None, order=order or None, ascending=ascending),
     )
     return _Form(upload=upload, name=name or "", kind=kind, card=card.getvalue() if card else None)
 

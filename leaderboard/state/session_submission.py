@@ -7,7 +7,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.comparison.paired import Contender
@@ -16,7 +16,16 @@ from bench.metrics.ranking import ranks_in_view
 from bench.record import VIEWS
 from bench.records.store import StoredRecord
 from bench.schema import Rankings, Split
-from bench.submission import Entry, Report, SubmissionError, build_record, read_submission
+from bench.submission import (
+    Choices,
+    Controls,
+    Entry,
+    Report,
+    SubmissionError,
+    build_record,
+    read_submission,
+)
+from bench.submission.controls import option_words
 
 _MEMORY = Path("/dev/shm")
 
@@ -30,6 +39,21 @@ class Upload:
     texts: bool = False
     list_rule: str = "by_likelihood"
     allow_partial: bool = False
+    choices: Choices = field(default_factory=Choices)
+
+
+PAGE_CONTROLS = Controls(
+    user="the field “Column of users”",
+    item="the field “Column of items”",
+    order="the column in the field “Order”",
+    by_score="“score” in the field “Order”",
+    by_rank="“rank” in the field “Order”",
+    by_file="“file” in the field “Order”",
+    ascending="the box “Smallest is best”",
+    partial="the box “Accept lists for less than 99 % of users”",
+    format="",
+)
+"""What the page calls its controls, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +76,8 @@ def score(
             texts=upload.texts,
             list_rule=upload.list_rule,
             allow_partial=upload.allow_partial,
+            choices=upload.choices,
+            controls=PAGE_CONTROLS,
         )
     if found.rankings is None:
         return found.report
@@ -76,6 +102,7 @@ def command(upload: Upload, entry: Entry, split: Split, has_card: bool) -> str:
     words += ["--split", split.name] if split.name != LEAVE_ONE_OUT else []
     words += ["--ties", split.ties, "--name", entry.name, "--kind", entry.kind]
     words += ["--card", "card.yaml"] if has_card else []
+    words += option_words(upload.choices)
     words += ["--texts", "--list-rule", upload.list_rule] if upload.texts else []
     words += ["--allow-partial"] if upload.allow_partial else []
     return shlex.join(words)

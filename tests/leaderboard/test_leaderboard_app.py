@@ -330,7 +330,7 @@ def test_an_upload_is_scored_beside_the_board_and_kept_nowhere(
         ("lists.csv", b"user_id,item_id,rank\nnobody,P000,1\nC0000,nothing,1\n", "refused"),
         ("lists.zip", b"PK\x03\x04" + b"\x00" * 100, "zip"),
         ("empty.csv", b"", "refused"),
-        ("run.txt", "C0000 Q0 P000 1 9.5 mine".encode("utf-16"), "UTF-16"),
+        ("run.txt", "C0000 Q0 P000 1 9.5 mine\nC0001 é".encode("latin-1"), "not UTF-8"),
     ],
 )
 def test_a_bad_upload_is_refused_with_everything_found(
@@ -340,6 +340,25 @@ def test_a_bad_upload_is_refused_with_everything_found(
     assert not app.exception
     assert "The file is refused" in text_of(app) and message in text_of(app)
     assert not html_of(app, "submission-board")
+
+
+def test_columns_that_are_not_clear_are_said_in_the_words_of_the_page(
+    open_app: Open, sample_split: Split
+) -> None:
+    """The message names the page's own field; filled in, the field decides."""
+    ids = sample_split.catalogue.item_ids
+    rows = [f"{user},{ids[0]},{ids[1]} {ids[2]}" for user in sample_split.user_ids]
+    body = "\n".join(["user_id,bought,recommendations", *rows]).encode()
+    app = submit(open_app("board", page="submit"), "lists.csv", body)
+    text = text_of(app)
+    assert "'bought' and the lists in 'recommendations' could be the items" in text
+    assert "“Column of items”" in text and "--item" not in text
+    (field,) = [one for one in app.text_input if one.label == "Column of items"]
+    field.set_value("recommendations")
+    app = submit(app, "lists.csv", body)
+    assert "The file is sound" in text_of(app)
+    assert "items from the lists in 'recommendations'" in text_of(app)
+    assert "--item recommendations" in text_of(app)
 
 
 def test_a_form_without_a_file_or_with_a_bad_name_says_so(open_app: Open, sample_split: Split) -> None:

@@ -56,8 +56,8 @@ def detect_format(path: Path, controls: Controls) -> str:
         return "csv"
     raise SubmissionError(
         f"'{path.name}', line 1: {shown(first, 60)} begins no known format; give parquet, CSV or TSV, "
-        "JSON, JSON lines, or a TREC or ranx run (text may be packed by gz, bz2, xz, zst or lz4), or name it "
-        f"with {controls.format}"
+        "JSON, JSON lines, or a TREC or ranx run (text may be packed by gz, bz2, xz, zst or lz4)"
+        + (f", or name it with {controls.format}" if controls.format else "")
     )
 
 

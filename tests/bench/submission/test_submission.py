@@ -33,8 +33,11 @@ from submission_files import (
 from typer.testing import CliRunner
 
 from bench.commands.submit import register
+from bench.comparison.cost_table import markdown_costs
+from bench.comparison.readme_tables import markdown_table
 from bench.errors import BenchError, ConfigError
 from bench.record import Record
+from bench.records import store
 from bench.records.columns import read_lists
 from bench.records.store import load_records
 from bench.schema import NO_ITEM, Rankings, Split
@@ -505,6 +508,27 @@ def test_cards_with_faults(text: str | bytes, message: str, tmp_path: Path) -> N
         read_card(path)
 
 
+def test_declared_costs_stand_in_the_tables_with_the_card_s_hardware(
+    toy_split: Split, tmp_path: Path
+) -> None:
+    """Never as measured on this machine; without a word on the hardware, it is not known."""
+    path = tmp_path / "lists.csv"
+    path.write_text("\n".join(rows_of(toy_split)))
+    cost = "cost: {fit_seconds: 36000, recommend_seconds: 100, users_per_second: 10, peak_vram_gb: 70}"
+    for name, text in (("big", f"hardware: 8x A100 | 80GB\n{cost}"), ("silent", cost)):
+        card = parse_card(text.encode(), "card.yaml")
+        entry = Entry(name=name, kind="generative", card=card)
+        submission = read_submission(path, toy_split)
+        record = build_record(submission, entry, toy_split, command="x")
+        store.write(record, toy_split, submission.rankings, None, tmp_path)
+    records = load_records(tmp_path).valid()
+    for table in (markdown_table(records), markdown_costs(records)):
+        (big,) = [line for line in table.splitlines() if "`big`" in line]
+        (silent,) = [line for line in table.splitlines() if "`silent`" in line]
+        assert "8x A100 / 80GB (declared)" in big and "not stated" in silent
+        assert "CPU" not in big + silent
+
+
 def test_a_card_for_other_data_is_refused(toy_split: Split, tmp_path: Path) -> None:
     path = tmp_path / "lists.csv"
     path.write_text("\n".join(rows_of(toy_split)))
@@ -585,8 +609,6 @@ def test_a_second_submission_of_the_same_lists_is_flagged_as_a_copy(
 def _submit_and_die(path: Path, results: Path) -> None:
     """Run the command in a process that dies the moment the ranked lists are in place."""
     import os
-
-    from bench.records import store
 
     place = store._place
 

@@ -254,7 +254,10 @@ FAULTS: list[tuple[Any, str]] = [
     ("[]", "line 2: a list instead of an object"),
     ({"user_id": "u1", "log_likelihoods": [-1]}, "line 2: needs 'user_id', 'texts', has"),
     ('{"user_id": "u1", "texts": ["a"], "texts": ["b"]}', "line 2: the key 'texts' stands twice"),
-    ({"user_id": "u9", "texts": ["a"], "log_likelihoods": [-1]}, "users that are not in the data set (1): line 2: 'u9'"),
+    (
+        {"user_id": "u9", "texts": ["a"], "log_likelihoods": [-1]},
+        "not in the data set (1): line 2: 'u9'",
+    ),
     ({"user_id": 1, "texts": ["a"], "log_likelihoods": [-1]}, "not in the data set (1): line 2: '1'"),
     ({"user_id": "u1", "texts": [3], "log_likelihoods": [-1]}, "line 2: texts must be a list of texts"),
     ({"user_id": "u1", "texts": ["a" * 50_001], "log_likelihoods": [-1]}, "at most 50,000"),
