@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bench.errors import ConfigError, unknown_name
 from bench.retrieval.item_text import ItemFormat
 from bench.retrieval.settings import RetrieveSettings
+from genrec.overrides import apply_setting, known_keys
 
 PromptFormat = Literal["published", "compact"]
 Strategy = Literal["beam", "sample", "calrec", "constrained"]
@@ -113,6 +114,11 @@ class GenerateSettings(_Settings):
     temperature: float = Field(0.5, gt=0)
     top_k: int = Field(50, ge=0)
     top_p: float = Field(0.95, gt=0, le=1)
+    exclude_seen: bool = False
+    """constrained: texts of the user's own items are not written, so that no beam is spent on them."""
+    stop: Literal["end", "decided"] = "end"
+    """constrained: write each text to its end, or stop where only one item's text goes on; the likelihood is
+    then that of the tokens written."""
     max_new_tokens: int = Field(50, ge=1)
     max_seq_length: int = Field(1024, ge=16)
     """Prompts are cut on the left to max_seq_length - max_new_tokens, or less where the strategy
@@ -127,6 +133,12 @@ class GenerateSettings(_Settings):
     def _room(self) -> GenerateSettings:
         if self.max_new_tokens >= self.max_seq_length:
             raise ValueError("max_new_tokens must be below max_seq_length")
+        return self
+
+    @model_validator(mode="after")
+    def _inside_a_catalogue(self) -> GenerateSettings:
+        if self.strategy != "constrained" and (self.exclude_seen or self.stop == "decided"):
+            raise ValueError("exclude_seen and stop: decided need strategy: constrained")
         return self
 
 
@@ -234,7 +246,7 @@ def load_preset(name_or_path: str, settings: Iterable[str] = ()) -> Preset:
     if "like" in tree:
         tree = _like(tree)
     for setting in settings:
-        _apply(tree, setting)
+        apply_setting(tree, setting)
     return _validated(tree, name_or_path)
 
 
@@ -255,7 +267,7 @@ def override(preset: Preset, settings: Iterable[str], name: str) -> Preset:
     """Apply overrides such as 'generate.num_beams=10' to a preset; raises ConfigError like `load_preset`."""
     tree = preset.model_dump(mode="json")
     for setting in settings:
-        _apply(tree, setting)
+        apply_setting(tree, setting)
     return _validated(tree, name)
 
 
@@ -266,29 +278,11 @@ def settings_digest(*parts: BaseModel | Mapping[str, Any] | str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _apply(tree: dict[str, Any], setting: str) -> None:
-    path, equals, value = setting.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"a setting is written key=value, e.g. finetune.lora_r=32; got '{setting}'")
-    *parents, last = path.strip().split(".")
-    node = tree
-    for parent in parents:
-        if node.get(parent) is None:
-            node[parent] = {}
-        node = node[parent]
-        if not isinstance(node, dict):
-            raise ConfigError(f"'{parent}' in '{path}' holds one value and has no keys below it")
-    try:
-        node[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"the value in '{setting}' is not valid YAML") from None
-
-
 def _validated(tree: dict[str, Any], name: str) -> Preset:
     try:
         return Preset.model_validate(tree)
     except ValidationError as error:
-        known = set(_known_keys(Preset))
+        known = set(known_keys(Preset))
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
@@ -296,11 +290,3 @@ def _validated(tree: dict[str, Any], name: str) -> Preset:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "preset"
         raise ConfigError(f"preset '{name}': {key}: {first['msg']} (got {first.get('input')!r})") from None
-
-
-def _known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, info in model.model_fields.items():
-        yield prefix + name
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _known_keys(part, f"{prefix}{name}.")

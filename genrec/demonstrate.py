@@ -80,7 +80,8 @@ def demonstrate(
     model, tokenizer = artefact.load_model(folder, generate.precision)
     seed = artefact.read_finished(folder).seed
     writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
-    generated = writer.generate([prompt])
+    seen = Histories.from_lists([[row for row in known if row != NO_ITEM]])
+    generated = writer.generate([prompt], histories=seen)
     index = BM25Index.build(texts)
     found = retrieve(generated, index, texts, retrieval, k)
     top = index.top_k(generated.texts, _SCORED)

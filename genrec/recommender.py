@@ -161,7 +161,7 @@ class GenerativeRecommender:
 
     def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
         asked = prompts(histories, self._texts, self.preset)
-        generated = self._writer.generate(asked, store=store, key=key)
+        generated = self._writer.generate(asked, histories=histories, store=store, key=key)
         retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)
 

@@ -44,7 +44,9 @@ class Candidate:
 
 
 def parse_candidates(names: str, preset: Preset) -> list[Candidate]:
-    """Read 'beam,sample:0.2,calrec'; a number is the temperature, all else comes from the preset.
+    """Read 'beam:10,sample:0.2,calrec'; all that is not named comes from the preset.
+
+    A number is the temperature of what draws, and the beams of what searches.
 
     `calrec` ranks by its own list rule. Raises ConfigError for what is not a strategy.
     """
@@ -55,25 +57,36 @@ def parse_candidates(names: str, preset: Preset) -> list[Candidate]:
 
 
 def _candidate(name: str, preset: Preset) -> Candidate:
-    strategy, colon, temperature = name.partition(":")
+    strategy, colon, value = name.partition(":")
     if strategy not in _STRATEGIES:
         raise unknown_name("strategy", strategy, _STRATEGIES)
     chosen: dict[str, Any] = {"strategy": strategy}
-    if colon:
-        if strategy not in _DRAWN:
-            raise ConfigError(f"strategy '{name}': {strategy} draws nothing and takes no temperature")
-        try:
-            chosen["temperature"] = float(temperature)
-        except ValueError:
-            chosen["temperature"] = 0.0
-        if not 0 < chosen["temperature"] < float("inf"):
-            raise ConfigError(f"strategy '{name}': a temperature is a number above 0, as in {strategy}:0.2")
+    if strategy != "constrained":
+        chosen |= {"exclude_seen": False, "stop": "end"}
+    if colon and strategy in _DRAWN:
+        chosen["temperature"] = _number(name, value, "temperature", "0.2")
+    elif colon:
+        beams = _number(name, value, "number of beams", "10")
+        if beams != int(beams):
+            raise ConfigError(f"strategy '{name}': the number of beams is whole, as in {strategy}:10")
+        chosen["num_beams"] = int(beams)
     rule = {"list_rule": "calrec"} if strategy == "calrec" else {}
     return Candidate(
         name=name,
         generate=preset.generate.model_copy(update=chosen),
         retrieve=preset.retrieve.model_copy(update=rule),
     )
+
+
+def _number(name: str, value: str, what: str, example: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        strategy = name.partition(":")[0]
+        raise ConfigError(f"strategy '{name}': a {what} is a number above 0, as in {strategy}:{example}")
+    return number
 
 
 class Trial:
@@ -109,7 +122,12 @@ class Trial:
             pace=generator.pace,
         )
         with Meter() as meter, meter.stage("generate"):
-            generated = generator.generate(self._prompts, store=self.folder / "generations", key=key)
+            generated = generator.generate(
+                self._prompts,
+                histories=self._examples.histories,
+                store=self.folder / "generations",
+                key=key,
+            )
         start = time.perf_counter()
         retrieved = retrieve(generated, self._index, self._texts, candidate.retrieve, DEPTH)
         wall_seconds = generated.seconds + time.perf_counter() - start

@@ -25,7 +25,10 @@ def select(
     model: Annotated[str, typer.Argument(help="Name of a preset, or a YAML file.")],
     dataset: Annotated[str, typer.Option(help="Data set.")] = "sample",
     strategies: Annotated[
-        str, typer.Option(help="Strategies to try, by comma; a number is the temperature.")
+        str,
+        typer.Option(
+            help="Strategies to try, by comma; a number is the temperature, or the number of beams."
+        ),
     ] = "beam,sample:0.5,sample:0.2,sample:0.1,calrec,constrained",
     by: Annotated[Metric, typer.Option(help="What decides.")] = "ndcg@5",
     view: Annotated[

@@ -35,6 +35,9 @@ class BeamRules:
     trie: Trie | None = None
     leave_when_done: bool = True
     """Whether users that are done leave the batch before all are."""
+    stop_when_decided: bool = False
+    """Inside a trie, whether a text is finished where only one text goes on; its likelihood is then that of
+    its beginning."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +58,8 @@ class Open(_PerUser):
     """(users, beams, steps)."""
     nodes: Any
     """(users, beams) where in the trie."""
+    blocked: Any
+    """(users, any) nodes of the trie that may not be entered, ascending; filled up with the last number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,13 +83,16 @@ class Finished(_PerUser):
             getattr(self, field.name)[rows] = getattr(other, field.name)
 
 
-def beam_search(branches: Branches, rules: BeamRules) -> Finished:
-    """Search until every user is done or `rules.steps` tokens are written."""
+def beam_search(branches: Branches, rules: BeamRules, blocked: Any = None) -> Finished:
+    """Search until every user is done or `rules.steps` tokens are written.
+
+    `blocked`, (users, any), are nodes of the trie that a user's beams may not enter (see `Open`).
+    """
     users, device = branches.logits.shape[0], branches.logits.device
     result, finished, beams = (
         _nothing(users, rules, device),
         _nothing(users, rules, device),
-        _one_open(users, rules, device),
+        _one_open(users, rules, device, blocked),
     )
     rows = torch.arange(users, device=device)
     every = look_every(device)
@@ -115,6 +123,8 @@ def _advance(
 ) -> tuple[Open, Finished, Any]:
     """Write one token: the best 2k continuations, of which those that end are finished and k go on."""
     log_probs, tokens, nodes = _continuations(beams.nodes, logits, rules, step)
+    if beams.blocked.shape[1]:
+        log_probs = log_probs.masked_fill(_is_blocked(nodes, beams.blocked), -torch.inf)
     width = tokens.shape[2]
     scores, best = (beams.scores[:, :, None] + log_probs).flatten(1).topk(2 * rules.beams)
     parents, tokens, nodes = (
@@ -129,7 +139,10 @@ def _advance(
         # As in Hugging Face: an end counts only if it is among the best k continuations.
         counts = ends & (torch.arange(2 * rules.beams, device=ends.device) < rules.beams)
     else:
-        ends = counts = tokens == rules.end
+        ends = tokens == rules.end
+        if rules.stop_when_decided:
+            ends |= rules.trie.decided(nodes) >= 0
+        counts = ends
     candidates = Finished(
         values=(scores / (step + 1) ** rules.length_penalty).masked_fill(~counts, -torch.inf),
         log_likelihoods=scores,
@@ -144,6 +157,7 @@ def _advance(
         scores=open_scores.masked_fill(~improves, -torch.inf),
         tokens=_gather(sequences, going),
         nodes=nodes.gather(1, going),
+        blocked=beams.blocked,
     )
     return beams, finished, parents.gather(1, going)
 
@@ -156,6 +170,13 @@ def _continuations(nodes: Any, logits: Any, rules: BeamRules, step: int) -> tupl
         return best, tokens, torch.zeros_like(tokens)
     tokens, below, exists = rules.trie.children(nodes, step, at_least=2 * rules.beams)
     return log_probs.gather(2, tokens).masked_fill(~exists, -torch.inf), tokens, below
+
+
+def _is_blocked(nodes: Any, blocked: Any) -> Any:
+    """Whether each of (users, beams, width) nodes is among the user's blocked ones."""
+    flat = nodes.flatten(1).contiguous()
+    place = torch.searchsorted(blocked, flat).clamp(max=blocked.shape[1] - 1)
+    return (blocked.gather(1, place) == flat).view(nodes.shape)
 
 
 def _best(finished: Finished, candidates: Finished, beams: int) -> Finished:
@@ -173,11 +194,12 @@ def _gather(part: Any, columns: Any) -> Any:
     return part.gather(1, index.expand(-1, -1, *part.shape[2:]))
 
 
-def _one_open(users: int, rules: BeamRules, device: Any) -> Open:
+def _one_open(users: int, rules: BeamRules, device: Any, blocked: Any) -> Open:
     return Open(
         scores=torch.zeros((users, 1), device=device),
         tokens=torch.zeros((users, 1, rules.steps), dtype=torch.long, device=device),
         nodes=torch.zeros((users, 1), dtype=torch.long, device=device),
+        blocked=torch.zeros((users, 0), dtype=torch.long, device=device) if blocked is None else blocked,
     )
 
 

@@ -19,6 +19,7 @@ from genrec.decoding.branches import Branches, Prefix, run_prefix
 from genrec.decoding.kept_texts import Written
 from genrec.decoding.prompt_tokens import common_prefix, continuations, encode
 from genrec.decoding.sample import SampleRules, sample, uniforms
+from genrec.decoding.seen_texts import SeenTexts, padded
 from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie
 
@@ -54,6 +55,7 @@ class Engine:
         self._branches = settings.calrec_samples if settings.strategy == "calrec" else settings.num_beams
         self._steps = settings.max_new_tokens
         self._trie: Trie | None = None
+        self._blocked: list[Int64Array] | None = None
         if settings.strategy == "constrained":
             if not catalogue_texts:
                 raise ConfigError(
@@ -61,6 +63,7 @@ class Engine:
                 )
             self._texts = list(dict.fromkeys(catalogue_texts))
             self._trie = Trie(continuations(tokenizer, self._texts, example_prompt), self._end, model.device)
+            self._seen_texts = SeenTexts(self._trie, catalogue_texts, self._texts)
             self._steps = self._trie.depth
         # A catalogue text is written to its end, even where that takes more than max_new_tokens.
         self._prompt_room = settings.max_seq_length - max(settings.max_new_tokens, self._steps)
@@ -75,14 +78,20 @@ class Engine:
         """Tokens in a batch; lowered when memory runs out."""
 
     def write(
-        self, prompts: Sequence[str], keys: Sequence[str], needed: BoolArray
+        self,
+        prompts: Sequence[str],
+        keys: Sequence[str],
+        needed: BoolArray,
+        seen: Sequence[Int32Array] | None = None,
     ) -> Iterator[tuple[Int64Array, list[Written]]]:
         """Write the batches that hold a needed prompt, longest first: prompt numbers and their texts.
 
-        `keys` name the prompts' random streams. Batches are made from all prompts, needed or not, so
-        that a run that goes on computes what the killed one would have.
+        `keys` name the prompts' random streams; `seen` are the items, by row of the catalogue, whose texts
+        are not to be written, where the settings exclude them. Batches are made from all prompts, needed
+        or not, so that a run that goes on computes what the killed one would have.
         """
         rows = encode(self._tokenizer, prompts, self._prompt_room)
+        self._blocked = None if seen is None else [self._seen_texts.nodes(items) for items in seen]
         room = self._branches * self._steps
         with torch.inference_mode(), decoding_attention(self._model, self._settings.max_seq_length):
             for prefix, members in self._groups(rows):
@@ -110,7 +119,8 @@ class Engine:
         tokens = batch_tokens(np.array([len(rows[number]) for number in batch]), room)
         if tokens <= self.token_budget or len(batch) == 1:
             prompts, streams = [rows[number] for number in batch], [keys[number] for number in batch]
-            written = self._try(prompts, streams, prefix)
+            blocked = None if self._blocked is None else [self._blocked[number] for number in batch]
+            written = self._try(prompts, streams, prefix, blocked)
             if written is not None:
                 yield batch, written
                 return
@@ -126,16 +136,28 @@ class Engine:
         for half in (batch[:middle], batch[middle:]):
             yield from self._write_or_halve(half, rows, keys, prefix)
 
-    def _try(self, prompts: list[Int32Array], keys: list[str], prefix: Prefix | None) -> list[Written] | None:
+    def _try(
+        self,
+        prompts: list[Int32Array],
+        keys: list[str],
+        prefix: Prefix | None,
+        blocked: list[Int64Array] | None,
+    ) -> list[Written] | None:
         """Write one batch, or give None where memory does not suffice."""
         try:
-            return self._write(prompts, keys, prefix)
+            return self._write(prompts, keys, prefix, blocked)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None
 
-    def _write(self, prompts: list[Int32Array], keys: list[str], prefix: Prefix | None) -> list[Written]:
+    def _write(
+        self,
+        prompts: list[Int32Array],
+        keys: list[str],
+        prefix: Prefix | None,
+        blocked: list[Int64Array] | None,
+    ) -> list[Written]:
         start = time.perf_counter()
         branches = Branches(
             self._model,
@@ -147,12 +169,12 @@ class Engine:
         if self._settings.strategy in ("sample", "calrec"):
             texts = self._sampled(branches, keys)
         else:
-            texts = self._searched(branches)
+            texts = self._searched(branches, blocked)
         seconds = (time.perf_counter() - start) / len(prompts)
         distinct = self._settings.strategy == "calrec"
         return [_written(entries, seconds, distinct=distinct) for entries in texts]
 
-    def _searched(self, branches: Branches) -> list[list[_Entry]]:
+    def _searched(self, branches: Branches, blocked: list[Int64Array] | None) -> list[list[_Entry]]:
         rules = BeamRules(
             beams=self._settings.num_beams,
             steps=self._steps,
@@ -160,11 +182,12 @@ class Engine:
             length_penalty=0.0 if self._trie else self._settings.length_penalty,
             trie=self._trie,
             leave_when_done=self._techniques.leave_when_done,
+            stop_when_decided=self._settings.stop == "decided",
         )
-        found = beam_search(branches, rules)
+        found = beam_search(branches, rules, None if blocked is None else padded(blocked, self._model.device))
         if self._trie is None:
             return self._entries(found.log_likelihoods, found.tokens, found.lengths, found.values.isfinite())
-        numbers = self._trie.texts(found.nodes).tolist()
+        numbers = self._trie.decided(found.nodes).tolist()
         scores, lengths = found.log_likelihoods.tolist(), found.lengths.tolist()
         return [
             [
@@ -219,6 +242,8 @@ def _written(entries: list[_Entry], seconds: float, *, distinct: bool) -> Writte
         for entry in entries:
             best.setdefault(entry.text, entry)
         entries = list(best.values())
+    if not entries:
+        return Written(texts=(), log_likelihoods=(), tokens=(), ended=(), seconds=seconds)
     texts, log_likelihoods, tokens, ended = zip(*entries, strict=True)
     return Written(texts=texts, log_likelihoods=log_likelihoods, tokens=tokens, ended=ended, seconds=seconds)
 

@@ -16,12 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bench.errors import ConfigError
 from bench.progress import report
 from bench.retrieval.generated import GeneratedTexts
+from bench.schema import Histories, Int32Array
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.decoding.pace import pace_of
@@ -51,16 +53,29 @@ class TextGenerator:
         self._seed, self._catalogue_texts = seed, catalogue_texts
         self._engine: Engine | None = None
 
-    def generate(self, prompts: Sequence[str], *, store: Path | None = None, key: str = "") -> GeneratedTexts:
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        histories: Histories | None = None,
+        store: Path | None = None,
+        key: str = "",
+    ) -> GeneratedTexts:
         """Write the texts of every prompt.
+
+        `histories` are the users' whole ones; with `exclude_seen` their items' texts are not written.
 
         With `store`, a folder, texts are appended to `<store>/<key>.jsonl` as they are written, and
         those that are there already are not written again; `key` stands for all that they depend on
         (see `generation_key`). Raises ConfigError where the model, the tokenizer or the catalogue
         cannot be used, or another process writes the same file.
         """
-        digests = [prompt_digest(prompt) for prompt in prompts]
-        distinct = dict(zip(digests, prompts, strict=True))
+        asked = [
+            _Asked(prompt, items)
+            for prompt, items in zip(prompts, self._seen(histories, len(prompts)), strict=True)
+        ]
+        digests = [one.digest for one in asked]
+        distinct = dict(zip(digests, asked, strict=True))
         if not distinct:
             return _assemble([], {}, set())
         engine = self._prepared(prompts[0])
@@ -76,6 +91,13 @@ class TextGenerator:
     def pace(self) -> dict[str, Any]:
         """What decides how fast it writes, besides its settings."""
         return pace_of(self._parts[0], self._techniques)
+
+    def _seen(self, histories: Histories | None, count: int) -> Sequence[Int32Array | None]:
+        if not self._parts[2].exclude_seen:
+            return [None] * count
+        if histories is None:
+            raise ConfigError("generate.exclude_seen needs the users' histories beside their prompts")
+        return [np.unique(items) for items in histories]
 
     def _prepared(self, prompt: str) -> Engine:
         if self._engine is None:
@@ -99,12 +121,13 @@ def generate(
     *,
     seed: int,
     catalogue_texts: Sequence[str] | None = None,
+    histories: Histories | None = None,
     store: Path | None = None,
     key: str = "",
 ) -> GeneratedTexts:
     """Write the texts of every prompt; see `TextGenerator.generate`."""
     writer = TextGenerator(model, tokenizer, settings, seed=seed, catalogue_texts=catalogue_texts)
-    return writer.generate(prompts, store=store, key=key)
+    return writer.generate(prompts, histories=histories, store=store, key=key)
 
 
 def generation_key(
@@ -137,12 +160,28 @@ def _opened(store: Path | None, key: str, token_budget: int) -> Iterator[MemoryS
             yield kept
 
 
-def _write_missing(engine: Engine, distinct: dict[str, str], kept: MemoryStore) -> None:
+class _Asked(NamedTuple):
+    """A prompt, and the items whose texts are not to be written, None where all may be."""
+
+    prompt: str
+    seen: Int32Array | None
+
+    @property
+    def digest(self) -> str:
+        """Name for both."""
+        if self.seen is None:
+            return prompt_digest(self.prompt)
+        return prompt_digest(f"{self.prompt}\0{','.join(map(str, self.seen.tolist()))}")
+
+
+def _write_missing(engine: Engine, distinct: dict[str, _Asked], kept: MemoryStore) -> None:
     digests = list(distinct)
     needed = np.array([digest not in kept.written for digest in digests])
     start, tokens, done, total = time.perf_counter(), 0, 0, len(digests)
     report("generate", total - int(needed.sum()), total)
-    for batch, texts in engine.write(list(distinct.values()), digests, needed):
+    asked = list(distinct.values())
+    seen = [one.seen for one in asked if one.seen is not None]
+    for batch, texts in engine.write([one.prompt for one in asked], digests, needed, seen or None):
         fresh = [(digests[row], text) for row, text in zip(batch, texts, strict=True) if needed[row]]
         kept.add(fresh)
         done += len(fresh)

@@ -32,6 +32,12 @@ class Trie:
         self._children = torch.as_tensor(children, device=device)
         self._first_child = torch.as_tensor(1 + np.cumsum(children) - children, device=device)
         self._tokens = torch.as_tensor(np.concatenate([[end], tokens]), device=device)
+        self._parents = np.concatenate([[-1], parents])
+        self._leaves = _leaf_of_text(np.concatenate([[-1], leaves]), len(texts))
+        below = _leaves_below(self._parents, self._leaves)
+        self._below = below
+        decided = _decided(self._parents, below, np.concatenate([[-1], leaves]))
+        self._decided = torch.as_tensor(decided, device=device)
         self._texts = torch.as_tensor(np.concatenate([[-1], leaves]), device=device)
 
     def children(self, nodes: Any, depth: int, at_least: int) -> tuple[Any, Any, Any]:
@@ -49,6 +55,47 @@ class Trie:
     def texts(self, nodes: Any) -> Any:
         """Number of the text that ends at each node, -1 where none does."""
         return self._texts[nodes]
+
+    def decided(self, nodes: Any) -> Any:
+        """Number of the only text that ends at or below each node, -1 where there are several."""
+        return self._decided[nodes]
+
+    def blocked(self, texts: Sequence[int]) -> Int64Array:
+        """Nodes, ascending, at or below which no other text ends than these."""
+        counts: dict[int, int] = {}
+        for text in dict.fromkeys(texts):
+            node = int(self._leaves[text])
+            while node > 0:
+                counts[node] = counts.get(node, 0) + 1
+                node = int(self._parents[node])
+        whole = [node for node, count in counts.items() if count == self._below[node]]
+        return np.array(sorted(whole), dtype=np.int64)
+
+
+def _leaf_of_text(texts: Int64Array, count: int) -> Int64Array:
+    """(texts,) the node at which each text ends."""
+    leaves = np.zeros(count, dtype=np.int64)
+    nodes = np.flatnonzero(texts >= 0)
+    leaves[texts[nodes]] = nodes
+    return leaves
+
+
+def _leaves_below(parents: Int64Array, leaves: Int64Array) -> Int64Array:
+    """(nodes,) texts that end at or below each node; a node's number is above its parent's."""
+    below = np.zeros(len(parents), dtype=np.int64)
+    below[leaves] = 1
+    for node in range(len(parents) - 1, 0, -1):
+        below[parents[node]] += below[node]
+    return below
+
+
+def _decided(parents: Int64Array, below: Int64Array, texts: Int64Array) -> Int64Array:
+    """(nodes,) the only text at or below each node, -1 where there are several."""
+    only = np.where(below == 1, texts, -1)
+    for node in range(len(parents) - 1, 0, -1):
+        if only[node] >= 0 and below[parents[node]] == 1:
+            only[parents[node]] = only[node]
+    return only
 
 
 def _table(texts: Sequence[Sequence[int]], end: int) -> Int64Array:

@@ -119,7 +119,8 @@ def test_a_broken_table_is_no_table(tmp_path: Path) -> None:
     ("names", "message"),
     [
         ("beem", "did you mean 'beam'"),
-        ("beam:0.5", "takes no temperature"),
+        ("beam:0.5", "the number of beams is whole"),
+        ("constrained:none", "a number of beams is a number above 0"),
         ("sample:hot", "a temperature is a number above 0"),
         ("sample:-1", "a temperature is a number above 0"),
         ("calrec:nan", "a temperature is a number above 0"),

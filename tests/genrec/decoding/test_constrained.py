@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.errors import ConfigError
 from bench.retrieval.generated import GeneratedTexts
+from bench.schema import Histories
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import generate
 from genrec.decoding.trie import Trie
@@ -152,3 +153,82 @@ def test_every_path_of_the_trie_spells_a_text(texts: list[list[int]]) -> None:
         frontier = deeper
     assert found == {tuple(text): number for number, text in enumerate(texts)}
     assert not frontier
+
+
+def likeliest(model: Any, prompt: str, texts: list[str], count: int) -> list[str]:
+    return [text for text, _ in exhaustive(model, prompt, texts)][:count]
+
+
+@pytest.mark.parametrize("beams", [2, 30])
+def test_seen_texts_are_not_written_and_take_no_beam(beams: int) -> None:
+    model = writers.llama(len(TOKENIZER), seed=6)
+    catalogue = [*writers.TEXTS, writers.TEXTS[0]]  # the first title is held by two items
+    last = len(writers.TEXTS)
+    histories = Histories.from_lists([[1, 2], [], [0], [0, last], list(range(1, last))])
+    made = generate(
+        model, TOKENIZER, ["Title: Oak\n"] * len(histories),
+        GenerateSettings.model_validate(
+            {"strategy": "constrained", "max_new_tokens": 12, "max_seq_length": 256, "num_beams": beams,
+             "exclude_seen": True}
+        ),
+        seed=0, catalogue_texts=catalogue, histories=histories,
+    )  # fmt: skip
+    for user, items in enumerate(histories):
+        mine = list(made.texts[made.indptr[user] : made.indptr[user + 1]])
+        told = set(items.tolist())
+        unseen = [text for row, text in enumerate(catalogue) if row not in told]
+        assert len(mine) == min(beams, len(set(unseen))) and set(mine) <= set(unseen)
+        if beams >= len(catalogue):
+            assert mine == likeliest(model, "Title: Oak\n", unseen, beams)
+
+
+def test_seen_texts_can_only_be_left_out_where_histories_are_known() -> None:
+    model = writers.llama(len(TOKENIZER), seed=6)
+    with pytest.raises(ConfigError, match="needs the users' histories"):
+        write(model, ["Title: Oak\n"], writers.TEXTS, exclude_seen=True)
+
+
+def test_a_decided_text_costs_the_tokens_that_decide_it() -> None:
+    model = writers.llama(len(TOKENIZER), seed=7)
+    prompts = writers.prompts(4, seed=7)
+    whole = write(model, prompts, writers.TEXTS, num_beams=len(writers.TEXTS))
+    made = write(model, prompts, writers.TEXTS, num_beams=len(writers.TEXTS), stop="decided")
+    assert made.tokens.sum() < whole.tokens.sum()
+    ids = {text: TOKENIZER(text, add_special_tokens=False)["input_ids"] + [END] for text in writers.TEXTS}
+    for user, prompt in enumerate(prompts):
+        mine = slice(made.indptr[user], made.indptr[user + 1])
+        assert sorted(made.texts[mine]) == sorted(set(writers.TEXTS))
+        for text, tokens, value in zip(
+            made.texts[mine], made.tokens[mine], made.log_likelihoods[mine], strict=True
+        ):
+            beginning = ids[text][:tokens]
+            holders = [other for other in ids if ids[other][:tokens] == beginning]
+            shorter = [other for other in ids if ids[other][: tokens - 1] == beginning[:-1]]
+            assert holders == [text] and len(shorter) > 1
+            start = TOKENIZER(prompt)["input_ids"]
+            with torch.inference_mode():
+                steps = model(torch.tensor([start + beginning])).logits[0].log_softmax(-1)
+            places = np.arange(len(start) - 1, len(start) + len(beginning) - 1)
+            assert value == pytest.approx(float(steps[places, beginning].sum()), abs=1e-3)
+
+
+@given(
+    texts=st.lists(st.lists(st.integers(2, 4), max_size=4), min_size=1, max_size=7, unique_by=tuple),
+    seed=st.integers(0, 99),
+)
+def test_blocked_nodes_lead_to_blocked_texts_only(texts: list[list[int]], seed: int) -> None:
+    trie = Trie(texts, end=1)
+    blocked = np.random.default_rng(seed).permutation(len(texts))[: seed % (len(texts) + 1)].tolist()
+    nodes = set(trie.blocked(blocked).tolist())
+    level, reached = [(0, 0)], set()
+    while level:
+        node, depth = level.pop()
+        text = int(trie.texts(torch.tensor(node)))
+        if text >= 0:
+            reached.add(text)
+            continue
+        _, below, exists = trie.children(torch.tensor([[node]]), depth, 1)
+        for child in below[exists].tolist():
+            if child not in nodes:
+                level.append((child, depth + 1))
+    assert reached == set(range(len(texts))) - set(blocked)
