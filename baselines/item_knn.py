@@ -20,7 +20,7 @@ from baselines.constants import Constants
 from baselines.neighbours.best import best_in_sparse
 from baselines.neighbours.history import Table, history_weights
 from baselines.neighbours.model import NeighbourModel
-from bench.schema import NO_ITEM, TrainingData
+from bench.schema import NO_ITEM, Histories, TrainingData
 from bench.tuning.space import Real, Whole
 
 
@@ -40,14 +40,18 @@ class ItemKNN(NeighbourModel):
 
     def tables(self, data: TrainingData) -> Sequence[Table]:
         """Compute the cosines."""
-        buyers = (history_weights(data.train, len(data.catalogue), 1.0) > 0).astype(np.float64)
-        both = sparse.coo_array(buyers.T @ buyers)
-        apart = both.row != both.col
-        row, column, common = both.row[apart], both.col[apart], both.data[apart]
-        norms = np.sqrt(buyers.sum(axis=0))
-        cosines = common / (norms[row] * norms[column] + self.settings.shrink)
-        links = sparse.csr_array((cosines, (row, column)), shape=both.shape)
+        links = cosine_links(data.train, len(data.catalogue), shrink=self.settings.shrink)
         return [Table(links=nearest(links, self.settings.neighbours), decay=self.settings.history_decay)]
+
+
+def cosine_links(sequences: Histories, items: int, *, shrink: float) -> Any:
+    """Sparse (items, items): K of the formula, for all pairs with a common buyer."""
+    buyers = (history_weights(sequences, items, 1.0) > 0).astype(np.float64)
+    both = sparse.coo_array(buyers.T @ buyers)
+    apart = both.row != both.col
+    row, column, common = both.row[apart], both.col[apart], both.data[apart]
+    norms = np.sqrt(buyers.sum(axis=0))
+    return sparse.csr_array((common / (norms[row] * norms[column] + shrink), (row, column)), shape=both.shape)
 
 
 def nearest(links: Any, neighbours: int) -> Any:

@@ -80,6 +80,7 @@ MODELS: dict[str, ModelEntry] = {
         _cheap("item-knn", "baselines.item_knn:ItemKNN", "ItemKNN (cosine)"),
         _cheap("markov", "baselines.markov:Markov", "Markov chain"),
         _cheap("ease", "baselines.ease:EASE", "EASE", "sequential"),
+        _cheap("ranker", "baselines.ranker.model:Ranker", "Two-stage ranker (LambdaRank)", "sequential"),
         _llama("llama-tiny", "LLaMA tiny, from scratch", default=True),
         _llama("llama-60m", "LLaMA 60M, from scratch"),
         _llama("smollm2-135m", "SmolLM2 135M, LoRA"),

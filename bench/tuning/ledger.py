@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import ConfigError
+from bench.schema import TrainingData
 
 
 class Ledger(BaseModel):
@@ -54,6 +56,13 @@ def ledger_path(folder: Path, model: str, dataset: str, split: str, ties: str) -
     """Where the constants of a model for one data set, split and tie rule lie below `folder`."""
     rule = f"{split}.{ties}".replace(":", "-")
     return folder / dataset / f"{model}.{rule}.yaml"
+
+
+def find_ledger(package: str, model: str, data: TrainingData) -> Ledger | None:
+    """Find the constants that a package ships for a model of its own on this data, if there are any."""
+    folder = files(package).joinpath("tuned")
+    path = ledger_path(Path(str(folder)), model, data.dataset, data.split, data.ties)
+    return read_ledger(path)
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:

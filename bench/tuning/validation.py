@@ -49,16 +49,22 @@ def with_validation(data: TrainingData, share: float | None, seed: int) -> Train
         return replace(data, validation=_take(own, _drawn(rng, np.arange(len(own)), wanted)))
     free = np.flatnonzero((data.train.lengths >= 2) & ~np.isin(data.train.users, own.histories.users))
     rows = _drawn(rng, free, min(wanted - len(own), len(free)))
-    last = data.train.indptr[rows + 1] - 1
-    keep = data.train.lengths
-    keep[rows] -= 1
-    train = _heads(data.train, keep)
-    drawn = Examples(
-        histories=train.take(rows),
-        targets=data.train.items[last],
-        request_times=None if data.train.times is None else data.train.times[last],
-    )
+    train, drawn = hold_out_last(data.train, rows)
     return replace(data, train=train, validation=_joined(own, drawn))
+
+
+def hold_out_last(sequences: Histories, rows: Int64Array) -> tuple[Histories, Examples]:
+    """Take the last purchase out of these sequences, none of which is empty, and make it a target."""
+    last = sequences.indptr[rows + 1] - 1
+    keep = sequences.lengths
+    keep[rows] -= 1
+    rest = _heads(sequences, keep)
+    held_out = Examples(
+        histories=rest.take(rows),
+        targets=sequences.items[last],
+        request_times=None if sequences.times is None else sequences.times[last],
+    )
+    return rest, held_out
 
 
 def _drawn(rng: random.Random, rows: Int64Array, count: int) -> Int64Array:
