@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import ConfigError
-from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.list_rules import retrieve
+from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM, Catalogue, Histories
 from genrec import artefact
@@ -82,7 +82,7 @@ def demonstrate(
     writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
     seen = Histories.from_lists([[row for row in known if row != NO_ITEM]])
     generated = writer.generate([prompt], histories=seen)
-    index = BM25Index.build(texts)
+    index = build_index(texts, retrieval)
     found = retrieve(generated, index, texts, retrieval, k)
     top = index.top_k(generated.texts, _SCORED)
     findings = []

@@ -13,10 +13,10 @@ import numpy as np
 
 from bench.cost.meter import thinned
 from bench.errors import ConfigError
-from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.generated import GeneratedTexts
 from bench.retrieval.health import generation_health
 from bench.retrieval.list_rules import Retrieved, retrieve
+from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
@@ -98,7 +98,7 @@ class GenerativeRecommender:
         model, tokenizer = artefact.load_model(self._finetuned.folder, self.generate_settings.precision)
         self._total_parameters = int(model.num_parameters())
         self._texts = item_texts(data.catalogue, self.preset)
-        self._index = BM25Index.build(self._texts)
+        self._index = build_index(self._texts, self.retrieve_settings)
         self._writer = TextGenerator(
             model, tokenizer, self.generate_settings, seed=self._seed, catalogue_texts=self._texts
         )

@@ -17,9 +17,9 @@ from bench.errors import ConfigError, unknown_name
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.progress import report
 from bench.record import DEPTH, VIEWS, View
-from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.health import generation_health
 from bench.retrieval.list_rules import retrieve
+from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import TrainingData
 from genrec import artefact
@@ -99,7 +99,7 @@ class Trial:
         self._examples = data.validation
         self._texts = item_texts(data.catalogue, self.artefact.settings)
         self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings)
-        self._index = BM25Index.build(self._texts)
+        self._index = build_index(self._texts, self.artefact.settings.retrieve)
         self._model, self._tokenizer = artefact.load_model(folder, self.artefact.settings.generate.precision)
 
     def run(self, candidate: Candidate) -> dict[str, Any]:

@@ -25,6 +25,10 @@ def reproduce(
         typer.Option(envvar="GENREC_BENCH_RESULTS", help="Folder of the records, where the report is kept."),
     ] = Path("results"),
     data_dir: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
+    grounding: Annotated[
+        bool,
+        typer.Option("--grounding", help="Find the items of published texts by sentence embeddings too."),
+    ] = False,
     save: Annotated[bool, typer.Option(help="Keep the report for the leaderboard.")] = True,
 ) -> None:
     """Rerun what needs no GPU and print published | ours | difference | why."""
@@ -32,7 +36,7 @@ def reproduce(
     from bench.reproduction import report
 
     find_dataset(dataset)
-    found = report.reproduce(dataset, data_dir)
+    found = report.reproduce(dataset, data_dir, grounding=grounding)
     typer.echo(as_text(found))
     if save:
         typer.echo(f"saved: {report.save(found, results)}")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from bench.datasets.validation_users import on_validation
 from bench.errors import DataError
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.record import DEPTH, View
-from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.generated import GeneratedTexts
 from bench.retrieval.item_text import item_texts
 from bench.retrieval.list_rules import retrieve
-from bench.retrieval.settings import ListRule, RetrieveSettings
+from bench.retrieval.search_index import SearchIndex, build_index
+from bench.retrieval.settings import ListRule, Retriever, RetrieveSettings
 from bench.schema import NO_ITEM, Generations, Rankings, Split
 
 FOLDER = "published-outputs"
@@ -65,7 +65,7 @@ def published_rows(split: Split, data_dir: Path | None = None) -> Iterator[Texts
     """Score every file of the data set, and name those that were published and are not here."""
     folder = resolve_data_dir(data_dir) / FOLDER / split.dataset
     parts: tuple[Part, ...] = ("validation", "test")
-    index: BM25Index | None = None
+    index: SearchIndex | None = None
     for part in parts:
         printed = PRINTED.get((split.dataset, part), {})
         here = {_model_and_strategy(path): path for path in sorted((folder / part).glob("*.jsonl.gz"))}
@@ -77,8 +77,35 @@ def published_rows(split: Split, data_dir: Path | None = None) -> Iterator[Texts
                 yield TextsRow(what=what, ours=None, printed=printed[key], why=why)
                 continue
             texts = read_texts_file(here[key], asked)
-            index = index or BM25Index.build(item_texts(split.catalogue))
+            index = index or build_index(item_texts(split.catalogue), RetrieveSettings())
             yield from _scored(what, texts, asked, index, printed.get(key))
+
+
+def grounding_rows(split: Split, data_dir: Path | None = None) -> Iterator[TextsRow]:
+    """Score the texts of beam search by each way of finding their items; likeliest first, seen removed.
+
+    Raises Unavailable where the sentence encoder is not at hand.
+    """
+    folder = resolve_data_dir(data_dir) / FOLDER / split.dataset
+    parts: tuple[Part, ...] = ("validation", "test")
+    lines = item_texts(split.catalogue)
+    indexes: dict[Retriever, SearchIndex] = {}
+    for part in parts:
+        here = sorted((folder / part).glob("*.beam5.jsonl.gz"))
+        asked = on_validation(split) if part == "validation" and here else split
+        for path in here:
+            texts = read_texts_file(path, asked)
+            model = _model_and_strategy(path)[0]
+            for kind in get_args(Retriever):
+                settings = RetrieveSettings(kind=kind)
+                indexes[kind] = indexes.get(kind) or build_index(lines, settings)
+                lists = lists_of(texts, asked, settings, indexes[kind])
+                yield TextsRow(
+                    what=f"{MODELS.get(model, model)}, beam5, {part} users: items by {kind}",
+                    ours=mean_quality(ranks_in_view(lists, asked.test, "seen_removed"), (5, 10)),
+                    printed=None,
+                    why="rule by_likelihood, seen items removed; a text that is an item's own stands for it",
+                )
 
 
 def read_texts_file(path: Path, split: Split) -> Generations:
@@ -107,7 +134,7 @@ def lists_of(
     generations: Generations,
     split: Split,
     settings: RetrieveSettings,
-    index: BM25Index,
+    index: SearchIndex,
     *,
     whole_texts: bool = False,
 ) -> Rankings:
@@ -132,7 +159,7 @@ def lists_of(
 
 
 def _scored(
-    what: str, texts: Generations, split: Split, index: BM25Index, printed: tuple[str, str, str] | None
+    what: str, texts: Generations, split: Split, index: SearchIndex, printed: tuple[str, str, str] | None
 ) -> Iterator[TextsRow]:
     several = sum("\n" in text.strip() for text in texts.texts) / max(1, len(texts.texts))
     why = "the published way: BM25's first item of each text, ordered by raw score"

@@ -8,7 +8,7 @@ where the texts of the source's own models are at hand, what our retrieval makes
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.models import create, find_model
 from bench.progress import report
 from bench.record import DEPTH, VERSION_FOLDER, View
-from bench.reproduction.published_texts import published_rows
+from bench.reproduction.published_texts import TextsRow, grounding_rows, published_rows
 from bench.reproduction.score_ties import tie_orders
 from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
 
@@ -86,8 +86,13 @@ class Reproduction(BaseModel):
     rows: list[ReproducedRow]
 
 
-def reproduce(dataset: str = "beauty2014", data_dir: Path | None = None) -> Reproduction:
-    """Run everything on one data set; about ten seconds on Beauty."""
+def reproduce(
+    dataset: str = "beauty2014", data_dir: Path | None = None, *, grounding: bool = False
+) -> Reproduction:
+    """Run everything on one data set; about ten seconds on Beauty, minutes with `grounding`.
+
+    `grounding` adds what the published texts find by sentence embeddings; Unavailable without an encoder.
+    """
     split = load_split(dataset, data_dir=data_dir)
     shuffled = load_split(dataset, ties=SHUFFLED, data_dir=data_dir)
     published = PUBLISHED.get(dataset, {})
@@ -99,7 +104,8 @@ def reproduce(dataset: str = "beauty2014", data_dir: Path | None = None) -> Repr
         _same_day(shuffled),
         _popularity(split, published),
         _weighted(split),
-        _texts(split, data_dir),
+        _texts("published texts", published_rows(split, data_dir)),
+        _texts("grounding", grounding_rows(split, data_dir) if grounding else ()),
     ]
     rows: list[ReproducedRow] = []
     for number, step in enumerate(steps):
@@ -260,13 +266,13 @@ def _weighted(split: Split) -> Iterator[ReproducedRow]:
         yield from _rows("popularity", f"popularity-weighted random, {name}", values, AT_FIVE, why=why)
 
 
-def _texts(split: Split, data_dir: Path | None) -> Iterator[ReproducedRow]:
+def _texts(section: str, rows: Iterable[TextsRow]) -> Iterator[ReproducedRow]:
     """The source's strategy table and its other models, from the texts that they wrote."""
-    for row in published_rows(split, data_dir):
+    for row in rows:
         for place, metric in enumerate(AT_FIVE):
             ours = None if row.ours is None else row.ours[metric]
             printed = None if row.printed is None else row.printed[place]
-            yield _row("published texts", row.what, metric, ours, printed, source=_WRITE_UP, why=row.why)
+            yield _row(section, row.what, metric, ours, printed, source=_WRITE_UP, why=row.why)
 
 
 def _whole_sequences(split: Split) -> Histories:

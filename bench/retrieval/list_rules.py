@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.generated import GeneratedTexts
+from bench.retrieval.search_index import SearchIndex
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Int64Array, Rankings
 
@@ -71,7 +71,7 @@ class _Matches:
 
 def retrieve(
     generated: GeneratedTexts,
-    index: BM25Index,
+    index: SearchIndex,
     texts: Sequence[str],
     settings: RetrieveSettings,
     depth: int,
@@ -122,7 +122,7 @@ def _table(indptr: Int64Array, values: NDArray[Any], fill: float) -> NDArray[Any
     return table
 
 
-def _find(index: BM25Index, queries: Sequence[str], exact: list[list[int]], width: int) -> _Matches:
+def _find(index: SearchIndex, queries: Sequence[str], exact: list[list[int]], width: int) -> _Matches:
     """Find `width` items for each query, behind those whose text it is."""
     top = index.top_k(queries, width)
     counts = np.array([len(rows) for rows in exact] + [0])
