@@ -9,10 +9,10 @@ rewritten.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from bench.schema import Split
 from bench.tuning.ledger import Ledger
@@ -40,6 +40,23 @@ Amount = Annotated[float, Field(ge=0, le=1e18)]
 """Seconds, joules, rates: nothing negative, nothing that no run takes."""
 Bytes = Annotated[int, Field(ge=0, le=10**18)]
 Score = Annotated[float, Field(ge=0, le=1e6)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Name = Annotated[str, Field(max_length=80)]
+"""What a table shows in one cell, or names a file's part."""
+Line = Annotated[str, Field(max_length=400)]
+Text = Annotated[str, Field(max_length=4000)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the calendar in UTC") from None
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time with its zone; one without means another moment on every machine."""
 
 
 class _Part(BaseModel):
@@ -53,9 +70,9 @@ class DatasetInfo(_Part):
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 over the canonical content.")
     ties: str = Field(pattern=TIES_PATTERN, description="Order of purchases of one time or day.")
     split: str = Field(pattern=SPLIT_PATTERN, description="Name of the split: leave-one-out, loo2, ...")
-    users: int = Field(ge=0, description="Test users.")
-    items: int = Field(ge=0, description="Items in the catalogue, all of them ranked.")
-    interactions: int = Field(ge=0, description="Purchases after untitled items are dropped.")
+    users: Count = Field(description="Test users.")
+    items: Count = Field(description="Items in the catalogue, all of them ranked.")
+    interactions: Count = Field(description="Purchases after untitled items are dropped.")
     unseen_users: int | None = Field(
         default=None, ge=0, description="Split by time: users without a purchase before the cut."
     )
@@ -86,17 +103,17 @@ class Estimate(_Part):
 class Slice(_Part):
     """The metrics of one group of users."""
 
-    label: str = Field(description="Group, e.g. '6-14' items of history.")
-    users: int = Field(ge=0, description="Users in the group.")
-    metrics: dict[str, Estimate] = Field(description="recall@5, ndcg@5, mrr@5, recall@10, ...")
+    label: Name = Field(description="Group, e.g. '6-14' items of history.")
+    users: Count = Field(description="Users in the group.")
+    metrics: dict[Name, Estimate] = Field(description="recall@5, ndcg@5, mrr@5, recall@10, ...")
 
 
 class Metrics(_Part):
     """Quality in both views; null for a cost-only record."""
 
-    seen_kept: dict[str, Estimate] = Field(description="Lists as the model returned them.")
-    seen_removed: dict[str, Estimate] = Field(description="Items of the user's own history dropped.")
-    slices: dict[View, dict[str, list[Slice]]] = Field(
+    seen_kept: dict[Name, Estimate] = Field(description="Lists as the model returned them.")
+    seen_removed: dict[Name, Estimate] = Field(description="Items of the user's own history dropped.")
+    slices: dict[View, dict[Name, list[Slice]]] = Field(
         description="View -> slice (history_length, target_popularity, same_day, shared_title) -> groups."
     )
     draws: Literal[1, 2] = Field(
@@ -105,16 +122,24 @@ class Metrics(_Part):
     )
 
     @model_validator(mode="after")
-    def _shares_are_shares(self) -> Metrics:
-        """Refuse a recall, nDCG or MRR above 1: such a record would lead every board."""
+    def _values_are_inside_their_intervals(self) -> Metrics:
         for view in (self.seen_kept, self.seen_removed):
-            for name, found in view.items():
-                if (
-                    name.startswith(("recall@", "ndcg@", "mrr@"))
-                    and max(found.value or 0, found.high or 0) > 1
-                ):
-                    raise ValueError(f"{name} is above 1")
+            _check_intervals(view)
+        for kinds in self.slices.values():
+            for groups in kinds.values():
+                for group in groups:
+                    _check_intervals(group.metrics)
         return self
+
+
+def _check_intervals(estimates: dict[str, Estimate]) -> None:
+    for name, found in estimates.items():
+        if found.low is None and found.high is None:
+            continue
+        if found.value is None or found.low is None or found.high is None:
+            raise ValueError(f"{name} has a part of an interval only")
+        if not found.low - 1e-9 <= found.value <= found.high + 1e-9:
+            raise ValueError(f"{name} is {found.value}, outside its own interval {found.low} to {found.high}")
 
 
 class Latency(_Part):
@@ -137,7 +162,7 @@ class MemorySample(_Part):
     """Memory at one moment."""
 
     seconds: Amount = Field(description="Since the start of the run.")
-    stage: str
+    stage: Name
     rss_bytes: Bytes
     vram_bytes: Bytes | None = Field(default=None, description="Process-wide, or null without a GPU.")
 
@@ -145,7 +170,7 @@ class MemorySample(_Part):
 class Cost(_Part):
     """What the run took. A figure that could not be measured is null, never 0."""
 
-    wall_seconds: dict[str, Amount] = Field(
+    wall_seconds: dict[Name, Amount] = Field(
         description="By stage: load, start, fit, recommend, latency, score."
     )
     users_per_second: Amount | None = Field(description="Test users / recommend seconds.")
@@ -172,24 +197,24 @@ class Cost(_Part):
 class Environment(_Part):
     """Where the run took place."""
 
-    commit: str = Field(description="Commit of the harness, or 'unknown'.")
+    commit: str = Field(pattern=r"^[0-9a-z]{1,64}$", description="Commit of the harness, or 'unknown'.")
     dirty: bool | None = Field(description="Uncommitted changes in the harness; null if unknown.")
-    packages: dict[str, str] = Field(description="Versions that matter to a result.")
-    cpu: str
-    cores: int | None = None
-    gpu: str | None = None
-    driver: str | None = None
-    os: str
-    python: str
+    packages: dict[Name, Name] = Field(description="Versions that matter to a result.")
+    cpu: Line
+    cores: Count | None = None
+    gpu: Line | None = None
+    driver: Name | None = None
+    os: Line
+    python: Name
 
 
 class Audit(_Part):
     """One check of a set of ranked lists, shown as a badge."""
 
-    name: str
+    name: Name
     verdict: Literal["pass", "flag", "fail", "info"]
     value: float | None = None
-    message: str
+    message: Text
 
 
 class Record(_Part):
@@ -202,10 +227,10 @@ class Record(_Part):
     source: Literal["harness", "submission", "published-outcomes"] = Field(
         description="Run by the harness, lists handed in, or ranks that others published, not re-run."
     )
-    created: datetime = Field(description="UTC.")
-    command: str = Field(description="What to type to get this record again.")
-    seed: int
-    depth: int = Field(ge=1, description="Length of the lists asked for.")
+    created: UtcTime = Field(description="With its zone; UTC.")
+    command: Text = Field(description="What to type to get this record again.")
+    seed: int = Field(ge=-(2**63), lt=2**63)
+    depth: int = Field(ge=1, le=1000, description="Length of the lists asked for.")
     dataset: DatasetInfo
     model: ModelInfo
     metrics: Metrics | None
@@ -219,12 +244,14 @@ class Record(_Part):
         default=None, description="How the model's constants were chosen, where `genrec-bench tune` did it."
     )
     card: dict[str, Any] = Field(default_factory=dict, description="Model card of a submission.")
-    lists_sha256: str | None = Field(default=None, description="SHA-256 of the .parquet beside the record.")
-    texts_sha256: str | None = Field(default=None, description="SHA-256 of the .texts.parquet, if any.")
+    lists_sha256: Digest | None = Field(
+        default=None, description="SHA-256 of the .parquet beside the record."
+    )
+    texts_sha256: Digest | None = Field(default=None, description="SHA-256 of the .texts.parquet, if any.")
     published_view: View | None = Field(
         default=None, description="Published outcomes: the one view that their ranks are of."
     )
-    outcomes_sha256: str | None = Field(
+    outcomes_sha256: Digest | None = Field(
         default=None, description="Published outcomes: SHA-256 of the .ranks.parquet, all they consist of."
     )
 

@@ -15,13 +15,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from bench.errors import ConfigError
 from bench.retrieval.settings import RetrieveSettings
@@ -57,7 +56,7 @@ class Artefact(BaseModel):
     versions: dict[str, str]
     machine: str = ""
     """The GPU, else the processor, that `fit_seconds` were measured on."""
-    created: datetime
+    created: AwareDatetime
     fit_seconds: float | None = None
     """Wall time of fine-tuning over all attempts; null while unfinished."""
     selected: GenerateSettings | None = None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import RecordError
+from bench.files.ordinary import check_ordinary
 from bench.schema import Int32Array
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -80,8 +81,7 @@ def read_parquet(path: Path, columns: list[str], encoded: tuple[str, ...] = ()) 
     import pyarrow.parquet as pq
 
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise RecordError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        check_ordinary(path, MAX_FILE_BYTES)
         metadata = pq.read_metadata(path, memory_map=False)
         leaves = {metadata.schema.column(number).path for number in range(metadata.num_columns)}
         missing = set(columns) - {leaf.partition(".")[0] for leaf in leaves}

@@ -9,6 +9,8 @@ import numpy as np
 from bench.schema import BoolArray, Int64Array, Split
 
 POPULARITY_BANDS = 4
+SLICES = {"history_length": 1, "target_popularity": 1, "same_day": 1, "shared_title": 1}
+"""Each kind of slice, and the schema version from which on every record has it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,6 +17,7 @@ from bench.record import Audit, View
 from bench.records.target_ranks import Ranks
 from bench.reported.rows import load_reported
 from bench.schema import NO_ITEM, FloatArray, Int32Array, Rankings, Split
+from bench.statistics.draws import bit_generator, permutation
 
 TOP = 10
 PERMUTATIONS = 20
@@ -31,6 +32,10 @@ SURPRISING_GAIN = 1.15
 """Times the best known value above which a result is looked at as too good to be true."""
 POPULAR_ITEMS = 100
 POPULAR_SHARE = 0.80
+DRAWN = ("shuffled_users", "permuted_targets")
+"""Audits whose value is a mean over random orders."""
+AGAINST_OTHERS = ("too_good", "copy")
+"""Audits that depend on what else was known when they were made."""
 
 
 def audit(
@@ -43,7 +48,7 @@ def audit(
     """
     if not len(rankings):
         return []
-    rng = np.random.default_rng(seed)
+    bits = bit_generator(seed)
     top = np.ascontiguousarray(rankings[:, :TOP])
     targets = split.test.targets
     hits = _hits(top, targets)
@@ -51,8 +56,8 @@ def audit(
     counts = np.bincount(split.train.items, minlength=len(split.catalogue))
     return [
         _target_in_history(split),
-        _shuffled_users(top, targets, hits, chance, counts, rng),
-        _permuted_targets(top, targets, len(split.catalogue), rng),
+        _shuffled_users(top, targets, hits, chance, counts, bits),
+        _permuted_targets(top, targets, len(split.catalogue), bits),
         _identical_lists(top),
         _popularity_only(top, hits, chance, counts),
         _too_good(split, rankings, known or {}),
@@ -129,11 +134,13 @@ def _shuffled_users(
     hits: NDArray[np.bool_],
     chance: float,
     counts: NDArray[np.int64],
-    rng: np.random.Generator,
+    bits: np.random.BitGenerator,
 ) -> Audit:
     """Score each list against another user's target: a personal list must lose its hits."""
     users = len(top)
-    shuffled = float(np.mean([_hits(top, rng.permutation(targets)).mean() for _ in range(PERMUTATIONS)]))
+    shuffled = float(
+        np.mean([_hits(top, targets[permutation(users, bits)]).mean() for _ in range(PERMUTATIONS)])
+    )
     real = float(hits.mean())
     popular = np.argsort(-counts, kind="stable")[:TOP]
     ceiling = float(np.isin(targets, popular).mean())
@@ -155,10 +162,10 @@ def _above_chance(real: float, chance: float, users: int) -> bool:
     return real > chance + SIGMAS * max(_error(chance, users), 0.25 / users)
 
 
-def _permuted_targets(top: Rankings, targets: Int32Array, items: int, rng: np.random.Generator) -> Audit:
+def _permuted_targets(top: Rankings, targets: Int32Array, items: int, bits: np.random.BitGenerator) -> Audit:
     """Rename the targets at random: recall must be what drawing items blindly gives, length / items."""
     expected = float((top != NO_ITEM).sum(axis=1).mean()) / max(items, 1)
-    renamed = (rng.permutation(items).astype(np.int32)[targets] for _ in range(PERMUTATIONS))
+    renamed = (permutation(items, bits).astype(np.int32)[targets] for _ in range(PERMUTATIONS))
     found = np.array([_hits(top, others).mean() for others in renamed])
     value = float(found.mean())
     error = max(float(found.std(ddof=1)) / PERMUTATIONS**0.5, 1 / (len(top) * PERMUTATIONS))

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from bench.datasets.splits import load_split
 from bench.errors import BenchError, DataError, RecordError
-from bench.metrics.ranking import evaluate, evaluate_ranks
-from bench.record import NAME_PATTERN, VERSION_FOLDER, VIEWS, Estimate, Metrics
-from bench.records.columns import read_lists, read_texts
+from bench.files.ordinary import check_ordinary
+from bench.files.placing import file_sha256
+from bench.record import NAME_PATTERN, VERSION_FOLDER
+from bench.records.columns import read_texts
 from bench.records.history import changes_since
-from bench.records.store import (
-    Problem,
-    StoredRecord,
-    file_sha256,
-    load_record,
-)
-from bench.records.target_ranks import ranks_table, read_outcomes, read_ranks
+from bench.records.rescore import rescore
+from bench.records.store import Problem, StoredRecord, load_record
+from bench.records.target_ranks import read_ranks
 from bench.reproduction.report import FILE_NAME as REPRODUCTION
 from bench.reproduction.report import load as load_reproduction
-from bench.schema import Split
-from bench.statistics.draws import METHOD
 
 MAX_FILE_BYTES = 25 * 2**20
 """Of one file of a public record; lists of 22,363 users take 4 MB."""
 MAX_DIFFERENCES = 5
 """Numbers of one record that are named; the rest is counted."""
-TOLERANCE = {"value": 1e-12, "low": 1e-9, "high": 1e-9}
 _STEM = r"\d{8}T\d{12}Z-[0-9a-z]{1,8}"
 _FILE = re.compile(rf"({_STEM})(\.json|\.parquet|\.texts\.parquet|\.ranks\.parquet|\.invalid\.json)")
 
@@ -65,6 +58,8 @@ def check_results(
         try:
             stored = load_record(path, results_dir)
             _check_files(stored)
+            if stored.record.created > datetime.now(UTC) + timedelta(days=1):
+                raise RecordError(f"it was made on {stored.record.created:%Y-%m-%d}, which is still to come")
         except RecordError as error:
             outcome.problems.append(Problem(path=path, message=str(error)))
             continue
@@ -101,58 +96,6 @@ def _scored_otherwise(path: Path, messages: list[str]) -> Iterator[Problem]:
         yield Problem(path=path, message=f"and {len(messages) - MAX_DIFFERENCES} more numbers differ")
 
 
-def rescore(stored: StoredRecord, split: Split) -> list[str]:
-    """Score ranked lists or outcomes again and name every number of the record that does not come out."""
-    recorded = stored.record.metrics
-    if recorded is None:
-        return []
-    if stored.record.published_view is not None:
-        ranks = read_outcomes(stored, split)
-        scored = evaluate_ranks(split, ranks, stored.record.published_view, stored.record.depth)
-        return list(_differences(recorded, scored))
-    lists = read_lists(stored, split)
-    messages = list(_differences(recorded, evaluate(split, lists, depth=stored.record.depth)))
-    expected = ranks_table(split, lists)
-    for view, ranks in read_ranks(stored).items():
-        if not np.array_equal(ranks, np.asarray(expected[view])):
-            messages.append(f"{stored.ranks_path.name} does not follow from the ranked lists ({view})")
-    return messages
-
-
-def _differences(recorded: Metrics, scored: Metrics) -> Iterator[str]:
-    parts = ("value", "low", "high") if recorded.draws == METHOD else ("value",)
-    for view in VIEWS:
-        yield from _compare(view, getattr(recorded, view), getattr(scored, view), parts)
-        old, new = recorded.slices.get(view, {}), scored.slices.get(view, {})
-        if old.keys() != new.keys():
-            yield f"{view}: slices {sorted(old)} instead of {sorted(new)}"
-            continue
-        for kind, groups in new.items():
-            named = {group.label: group for group in old[kind]}
-            for group in groups:
-                place = f"{view}, {kind} {group.label}"
-                if group.label not in named or named[group.label].users != group.users:
-                    yield f"{place}: another group of users"
-                else:
-                    yield from _compare(place, named[group.label].metrics, group.metrics, parts)
-
-
-def _compare(
-    place: str, recorded: dict[str, Estimate], scored: dict[str, Estimate], parts: Sequence[str]
-) -> Iterator[str]:
-    if recorded.keys() != scored.keys():
-        odd = sorted(recorded.keys() ^ scored.keys())
-        yield f"{place}: metrics missing or unknown: {', '.join(odd)}"
-        return
-    for metric, new in scored.items():
-        old = recorded[metric]
-        for part in parts:
-            left, right = getattr(old, part), getattr(new, part)
-            same = left is right if None in (left, right) else abs(left - right) <= TOLERANCE[part]
-            if not same:
-                yield f"{place}: {metric} {part} is recorded as {left} but scores as {right}"
-
-
 def _check_files(stored: StoredRecord) -> None:
     """Raise RecordError unless the files beside a record are those that it names."""
     record = stored.record
@@ -162,9 +105,13 @@ def _check_files(stored: StoredRecord) -> None:
     for path, digest in named:
         if digest is None and path.exists():
             raise RecordError(f"{path.name} lies beside it, but the record does not name it")
-        if digest is not None and not path.is_file():
-            raise RecordError(f"{path.name} is missing")
-        if digest is not None and file_sha256(path) != digest:
+        if digest is None:
+            continue
+        try:
+            check_ordinary(path, MAX_FILE_BYTES)
+        except FileNotFoundError:
+            raise RecordError(f"{path.name} is missing") from None
+        if file_sha256(path) != digest:
             raise RecordError(f"{path.name} is not the file that was recorded (SHA-256 differs)")
     if record.metrics is not None and not (record.lists_sha256 or record.outcomes_sha256):
         raise RecordError("it has metrics but no ranked lists to score them from")
@@ -180,7 +127,7 @@ def _layout(results_dir: Path) -> Iterator[Problem]:
     for path in sorted(results_dir.rglob("*")):
         if path.is_symlink():
             yield Problem(path=path, message="a link; records are ordinary files")
-        elif path.is_file():
+        elif not path.is_dir():
             message = _misplaced(path.relative_to(results_dir).parts, path, results_dir)
             if message is not None:
                 yield Problem(path=path, message=message)
@@ -192,8 +139,10 @@ def _layout(results_dir: Path) -> Iterator[Problem]:
 
 
 def _misplaced(parts: tuple[str, ...], path: Path, results_dir: Path) -> str | None:
-    if path.stat().st_size > MAX_FILE_BYTES:
-        return f"larger than {MAX_FILE_BYTES // 2**20} MiB"
+    try:
+        check_ordinary(path, MAX_FILE_BYTES)
+    except RecordError as error:
+        return str(error)
     if len(parts) == 1 and parts[0] in ("README.md", ".gitkeep", ".gitattributes"):
         return None
     if parts[0] != VERSION_FOLDER or not all(re.fullmatch(NAME_PATTERN, part) for part in parts[1:-1]):

@@ -8,12 +8,8 @@ can be seen is whole; a killed run leaves at most files that no reader looks at.
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -24,12 +20,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import RecordError
 from bench.files.arrow import write_parquet
-from bench.record import SCHEMA_VERSION, VERSION_FOLDER, Record
+from bench.files.ordinary import read_ordinary
+from bench.files.placing import Placing
+from bench.record import VERSION_FOLDER, Record, UtcTime
+from bench.records.body import MAX_RECORD_BYTES, as_json, parse_record
 from bench.records.columns import lists_table, texts_table
 from bench.records.target_ranks import outcomes_table, ranks_table
 from bench.schema import Generations, Int32Array, Rankings, Split
 
-MAX_RECORD_BYTES = 8 * 2**20
+MAX_NOTE_BYTES = 2**16
 
 
 class Invalidation(BaseModel):
@@ -38,7 +37,7 @@ class Invalidation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reason: str = Field(min_length=3, max_length=2000)
-    date: datetime
+    date: UtcTime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,19 +118,19 @@ def write(
         raise RecordError(f"the record {path} exists, and a record is never overwritten")
     updates: dict[str, Any] = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for suffix, digest, table in _tables(record, split, rankings, generations, outcomes):
-            updates[digest] = _place(path.with_suffix(suffix), partial(write_parquet, table))
-        updates.pop("", None)
-        body = record.model_copy(update=updates).model_dump(mode="json")
-        Record.model_validate(body)
-        text = json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        _place(path, lambda file: file.write_bytes(text.encode()))
+        with Placing() as files:
+            for suffix, digest, table in _tables(record, split, rankings, generations, outcomes):
+                updates[digest] = files.place(path.with_suffix(suffix), partial(write_parquet, table))
+            updates.pop("", None)
+            text = as_json(record.model_copy(update=updates))
+            files.place(path, lambda file: file.write_bytes(text))
     except OSError as error:
-        for suffix in (".parquet", ".ranks.parquet", ".texts.parquet"):
-            with suppress(OSError):
-                path.with_suffix(suffix).unlink()
         raise RecordError(f"could not write the record {path}: {error.strerror or error}") from error
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # what no file of UTF-8 text can hold: NaN in details, half a character
+        raise RecordError(f"this cannot be written as a record: {error}") from error
     return path
 
 
@@ -170,47 +169,15 @@ def load_records(results_dir: Path) -> LoadedRecords:
 def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
     """Read one record; with `results_dir`, also check that it lies where its content says."""
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
-            raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB, which no record is")
-        text = path.read_bytes()
+        text = read_ordinary(path, MAX_RECORD_BYTES)
     except OSError as error:
         raise RecordError(f"not readable as JSON: {error}") from None
-    record = _parse_fast(text) or _parse(text)
+    record = parse_record(text)
     if results_dir is not None and path != record_path(record, results_dir):
         raise RecordError(
             f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"
         )
     return StoredRecord(record=record, path=path, invalid=_invalidation(path))
-
-
-def _parse_fast(text: bytes) -> Record | None:
-    """Parse and validate in one step, twice as fast; None for all that needs a closer look."""
-    if b"NaN" in text or b"Infinity" in text:
-        return None
-    try:
-        record = Record.model_validate_json(text)
-    except ValidationError:
-        return None
-    return record if "schema_version" in record.model_fields_set else None
-
-
-def _parse(text: bytes) -> Record:
-    """Parse and validate step by step, so that what is wrong can be said."""
-    try:
-        body = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"not readable as JSON: {error}") from None
-    version = body.get("schema_version") if isinstance(body, dict) else None
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"schema version {version!r} is unknown; this genrec-bench reads version {SCHEMA_VERSION}"
-        )
-    try:
-        return Record.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecordError(f"not a valid record: {where}: {first['msg']}") from None
 
 
 def find_record(results_dir: Path, record_id: str) -> StoredRecord:
@@ -234,14 +201,9 @@ def invalidate(stored: StoredRecord, reason: str) -> Path:
         raise RecordError("a reason of 3 to 2,000 characters is needed to invalidate a record") from None
     if path.exists():
         raise RecordError(f"{stored.id} is already marked as invalid, see {path}")
-    _place(path, lambda file: file.write_bytes(note.model_dump_json(indent=1).encode() + b"\n"))
+    with Placing() as files:
+        files.place(path, lambda file: file.write_bytes(note.model_dump_json(indent=1).encode() + b"\n"))
     return path
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _record_files(results_dir: Path) -> Iterator[Path]:
@@ -267,31 +229,12 @@ def _foreign_versions(results_dir: Path) -> Iterator[Problem]:
 
 def _invalidation(path: Path) -> Invalidation | None:
     note = path.with_suffix(".invalid.json")
-    if not note.exists():
-        return None
     try:
-        return Invalidation.model_validate_json(note.read_bytes())
+        return Invalidation.model_validate_json(read_ordinary(note, MAX_NOTE_BYTES))
+    except FileNotFoundError:
+        return None
     except (ValidationError, OSError) as error:
         raise RecordError(f"{note.name} beside it is not a valid note of invalidation: {error}") from None
-
-
-def _place(path: Path, fill: Callable[[Path], Any]) -> str:
-    """Fill a temporary file, flush it to disk and link it to `path`, which must be free; give its SHA-256."""
-    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        fill(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        digest = file_sha256(temporary)
-        os.link(temporary, path)
-    except FileExistsError:
-        raise RecordError(f"{path} exists, and a record is never overwritten") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return digest
 
 
 @contextmanager
@@ -304,7 +247,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number that a record may hold")

@@ -23,10 +23,11 @@ from bench.datasets.entries import AMAZON_2014
 from bench.datasets.registry import raw_files
 from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import RecordError
+from bench.files.ordinary import read_ordinary
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.models import create, find_model
 from bench.progress import report
-from bench.record import DEPTH, VERSION_FOLDER, View
+from bench.record import DEPTH, VERSION_FOLDER, UtcTime, View
 from bench.reproduction.published_texts import TextsRow, grounding_rows, published_rows
 from bench.reproduction.score_ties import tie_orders
 from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
@@ -35,6 +36,7 @@ AT_FIVE = ("recall@5", "ndcg@5", "mrr@5")
 AT_TEN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10")
 SHUFFLED = "shuffled:0"
 FILE_NAME = "reproduction.json"
+MAX_BYTES = 2**20
 
 _WRITE_UP = "nanoGenRec and its write-up"
 _S3REC = "S3-Rec repository, all_rank.PNG"
@@ -81,7 +83,7 @@ class Reproduction(BaseModel):
     schema_version: int = 1
     dataset: str
     fingerprint: str
-    created: datetime
+    created: UtcTime
     commit: str
     rows: list[ReproducedRow]
 
@@ -299,8 +301,8 @@ def load(dataset: str, results_dir: Path) -> Reproduction | None:
     """Read a saved report; None if there is none, RecordError if it is damaged."""
     path = results_dir / VERSION_FOLDER / dataset / FILE_NAME
     try:
-        return Reproduction.model_validate(json.loads(path.read_bytes()))
+        return Reproduction.model_validate(json.loads(read_ordinary(path, MAX_BYTES)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, RecordError, ValueError, RecursionError) as error:
         raise RecordError(f"{path} is not a reproduction report: {str(error)[:200]}") from None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import DEPTH
+from bench.records.status import MISSING_ALLOWED
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
 from bench.submission.columns.cells import PADDING
 from bench.submission.columns.content import id_text
@@ -20,7 +21,7 @@ from bench.submission.columns.ordering import Order
 from bench.submission.columns.pieces import Piece
 from bench.submission.directions import Directions
 from bench.submission.own_data import recognise
-from bench.submission.report import MISSING_ALLOWED, Report, shown
+from bench.submission.report import Report, shown
 
 BUFFER_ROWS = 4_000_000
 """Rows held before they are cut down to the best DEPTH a user."""

@@ -16,10 +16,11 @@ import numpy as np
 
 from bench.cost.environment import describe_environment
 from bench.errors import BenchError, ConfigError
+from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate_ranks
 from bench.record import Record, View, dataset_info
 from bench.records.audits import audit_outcomes
-from bench.records.store import file_sha256, load_records
+from bench.records.store import load_records
 from bench.records.target_ranks import Ranks, read_ranks
 from bench.schema import FloatArray, Int32Array, Split
 from bench.submission.columns import names

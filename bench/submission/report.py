@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.errors import BenchError
+from bench.records.status import MISSING_ALLOWED
 from bench.submission.controls import COMMAND_LINE, Controls
 
 MAX_EXAMPLES = 5
-MISSING_ALLOWED = 0.01
-"""Share of users that may be missing without a mark; they count as misses all the same."""
 
 Severity = Literal["error", "warning"]
 

@@ -11,12 +11,14 @@ from typing import Any, get_args
 
 from bench.cost.environment import describe_environment
 from bench.errors import ConfigError, RecordError, unknown_name
+from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate
 from bench.models import MODELS
 from bench.record import DEPTH, NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
 from bench.records.audits import audit
 from bench.records.columns import read_lists
-from bench.records.store import file_sha256, load_records
+from bench.records.status import status_of
+from bench.records.store import load_records
 from bench.schema import NO_ITEM, Generations, Rankings, Split
 from bench.submission.card import DeclaredCost, ModelCard
 from bench.submission.columns.pieces import piece_of, wanted_columns
@@ -149,7 +151,7 @@ def build_record(
         raise SubmissionError(str(report))
     depth = _depth_of(submission.rankings, len(split.catalogue))
     return Record(
-        status="partial" if report.too_many_missing else "complete",
+        status=status_of(submission.rankings),
         source="submission",
         created=datetime.now(UTC),
         command=command,

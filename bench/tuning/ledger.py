@@ -7,13 +7,12 @@ run that uses its constants.
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import ConfigError
 from bench.schema import TrainingData
@@ -30,7 +29,7 @@ class Ledger(BaseModel):
     ties: str = Field(max_length=64, description="Order of same-day purchases.")
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the data that was tuned on.")
     command: str = Field(max_length=2000, description="What to type to tune so again.")
-    created: datetime = Field(description="UTC.")
+    created: AwareDatetime = Field(description="With its zone; UTC.")
     commit: str = Field(max_length=64, description="Commit of the harness, or 'unknown'.")
     validation: str = Field(max_length=200, description="Which users decided. Test users are never asked.")
     users: int = Field(ge=1, description="How many they were.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,20 @@ from typer.testing import CliRunner
 from bench.commands import results as results_commands
 from bench.commands import results_check as check_commands
 from bench.errors import ConfigError, RecordError
+from bench.metrics.definitions import METRICS, Lists, Metric
 from bench.metrics.ranking import evaluate
+from bench.records import store
+from bench.records.audits import audit
 from bench.records.check import CheckOutcome, check_results
 from bench.records.store import load_record
-from bench.schema import Split
+from bench.schema import FloatArray, Split
 
 
 def add_record(folder: Path, split: Split, name: str, *, skill: float, **options: Any) -> Path:
     """Write a record scored as the harness scores."""
-    metrics = evaluate(split, make_rankings(split, skill=skill))
-    return write_record(folder, split, name, skill=skill, metrics=metrics, **options)
+    lists = make_rankings(split, skill=skill)
+    options |= {"metrics": evaluate(split, lists), "audits": audit(split, lists)}
+    return write_record(folder, split, name, skill=skill, **options)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +94,7 @@ def sliced(body: dict[str, Any]) -> None:
         (sliced, "same_day"),
         (
             lambda body: body["metrics"]["seen_kept"].pop("catalogue_coverage@10"),
-            "metrics missing or unknown",
+            "metrics missing: catalogue_coverage@10",
         ),
         (lambda body: body["model"].__setitem__("name", "model-z"), "belongs at"),
         (lambda body: body.__setitem__("schema_version", 7), "version 7"),
@@ -105,7 +111,7 @@ def test_each_edit_of_a_record_is_found(change: Any, message: str, results: Path
 
 
 def test_edited_lists_are_found_even_if_their_hash_is_edited_too(results: Path) -> None:
-    from bench.records.store import file_sha256
+    from bench.files.placing import file_sha256
 
     path = record_of(results)
     lists = path.with_suffix(".parquet")
@@ -177,6 +183,116 @@ def _missing_data(*_: object, **__: object) -> Split:
     from bench.errors import DataError
 
     raise DataError("there is no file; get it by data download")
+
+
+def _without_empties(body: dict[str, Any]) -> None:
+    body["audits"] = []
+
+
+def _passing(body: dict[str, Any]) -> None:
+    next(one for one in body["audits"] if one["name"] == "identical_lists")["verdict"] = "fail"
+
+
+def _drawn(body: dict[str, Any]) -> None:
+    next(one for one in body["audits"] if one["name"] == "shuffled_users")["value"] += 0.01
+
+
+def _more(body: dict[str, Any]) -> None:
+    body["metrics"]["seen_kept"]["novelty@5"] = {"value": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without_empties, "the audit shuffled_users is missing"),
+        (_passing, "identical_lists is recorded as fail but gives pass"),
+        (_drawn, "shuffled_users is recorded with"),
+        (_more, "not known here, so they cannot be checked: novelty@5"),
+        (lambda body: body.update(status="partial"), "recorded as partial, but its lists are complete"),
+        (lambda body: body["metrics"].update(draws=1) or _more(body), "novelty@5"),
+        (lambda body: body.update(depth=10), "holds places outside 0..10"),
+    ],
+)
+def test_status_audits_and_names_are_checked(change: Any, message: str, results: Path) -> None:
+    edit(record_of(results), change)
+    assert message in messages(check_results(results))
+
+
+def test_a_record_from_the_future_is_found(results: Path) -> None:
+    path = record_of(results)
+    for suffix in (".json", ".parquet", ".ranks.parquet"):
+        old = path.with_suffix(suffix)
+        old.rename(old.with_name(old.name.replace("2026", "2926", 1)))
+    renamed = path.with_name(path.name.replace("2026", "2926", 1))
+    edit(renamed, lambda body: body.update(created="2926-01-02T03:04:05Z"))
+    assert "still to come" in messages(check_results(results))
+
+
+def test_a_partial_submission_cannot_call_itself_complete(sample_split: Split, tmp_path: Path) -> None:
+    lists = make_rankings(sample_split, skill=0.1)
+    lists[:20] = -1
+    record = load_record(add_record(tmp_path / "a", sample_split, "model-a", skill=0.1)).record
+    update = {
+        "source": "submission",
+        "metrics": evaluate(sample_split, lists),
+        "audits": audit(sample_split, lists),
+        "lists_sha256": None,
+    }
+    honest = record.model_copy(update=update | {"status": "partial"})
+    store.write(honest, sample_split, lists, None, tmp_path / "honest")
+    assert messages(check_results(tmp_path / "honest")) == ""
+    store.write(record.model_copy(update=update), sample_split, lists, None, tmp_path / "other")
+    assert "recorded as complete, but its lists are partial" in messages(check_results(tmp_path / "other"))
+
+
+def test_a_metric_that_came_later_may_be_missing_but_not_one_of_the_schema(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def double(lists: Lists, cutoffs: Sequence[int]) -> list[FloatArray]:
+        return [2 * lists.lengths for _ in cutoffs]
+
+    later = Metric(name="doubled", label="Doubled", share=False, of_user=double)
+    monkeypatch.setitem(METRICS, "doubled", later)
+    assert messages(check_results(results)) == ""
+    path = record_of(results)
+    edit(path, lambda body: body["metrics"]["seen_kept"].update({"doubled@5": {"value": 100.0}}))
+    assert "doubled@5 low is recorded as None" in messages(check_results(results))
+    edit(
+        path,
+        lambda body: body["metrics"]["seen_kept"].update(
+            {"doubled@5": {"value": 100.0, "low": 100.0, "high": 100.0}}
+        ),
+    )
+    assert messages(check_results(results)) == ""
+    monkeypatch.setitem(METRICS, "doubled", dataclasses.replace(later, schema=1))
+    assert "metrics missing: doubled@1" in messages(check_results(results))
+
+
+def test_intervals_are_demanded_where_they_were_drawn_as_now(results: Path) -> None:
+    """A record drawn by NumPy's Generator keeps its intervals, whatever NumPy draws; means are exact."""
+    path = record_of(results)
+    edit(path, lambda body: body["metrics"].update(draws=1))
+    edit(path, wider)
+    assert messages(check_results(results)) == ""
+    edit(path, better)
+    assert "recall@5" in messages(check_results(results))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".ranks.parquet"])
+def test_pipes_and_links_are_found_and_not_opened(suffix: str, results: Path) -> None:
+    path = record_of(results).with_suffix(suffix)
+    path.unlink()
+    os.mkfifo(path)
+    assert "not an ordinary file" in messages(check_results(results))
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "a link" in messages(check_results(results))
+
+
+def test_the_workflow_lets_no_record_pass_unscored() -> None:
+    steps = (Path(__file__).parents[3] / ".github/workflows/ci.yml").read_text()
+    job = steps[steps.index("  results:") :]
+    assert "continue-on-error" not in job and "results check --all-data" in job
 
 
 # Against a commit -----------------------------------------------------------------------------------

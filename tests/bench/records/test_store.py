@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ import pytest
 from toy_record import RANKINGS, make_record
 
 from bench.errors import RecordError
+from bench.files.placing import file_sha256
 from bench.records import store
+from bench.records.body import MAX_RECORD_BYTES
 from bench.records.columns import read_lists, read_texts
 from bench.schema import Generations, Split
 
@@ -29,7 +33,7 @@ def test_a_record_comes_back_as_it_was_written(toy_split: Split, tmp_path: Path)
     loaded = store.load_records(tmp_path)
     assert loaded.problems == []
     (stored,) = loaded.records
-    assert stored.record == record.model_copy(update={"lists_sha256": store.file_sha256(stored.lists_path)})
+    assert stored.record == record.model_copy(update={"lists_sha256": file_sha256(stored.lists_path)})
     np.testing.assert_array_equal(read_lists(stored, toy_split), RANKINGS)
     assert read_texts(stored) is None
 
@@ -240,3 +244,147 @@ def test_a_record_that_cannot_be_written_says_why(toy_split: Split, tmp_path: Pa
     with pytest.raises(RecordError, match="could not write"):
         store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+
+
+# What is refused, and what is left behind ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{"note": "half a character: \ud800"}, {"loss": float("nan")}, {"text": "x" * (MAX_RECORD_BYTES)}],
+)
+def test_what_no_file_can_hold_leaves_nothing_behind(
+    details: dict[str, Any], toy_split: Split, tmp_path: Path
+) -> None:
+    record = make_record(toy_split, details=details)
+    with pytest.raises(RecordError, match="cannot be written as a record"):
+        store.write(record, toy_split, RANKINGS, None, tmp_path / "results")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), KeyboardInterrupt(), MemoryError(), ValueError("x")]
+)
+@pytest.mark.parametrize("call", [0, 1, 2, 3])
+def test_whatever_fails_leaves_nothing_behind_and_nothing_else_is_touched(
+    error: BaseException, call: int, toy_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills, or the user interrupts, while the first, second, third or last file is written."""
+    kept = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    generations = Generations(
+        users=np.array([0], np.int32),
+        indptr=np.array([0, 1]),
+        texts=("Title: soap",),
+        log_likelihoods=np.array([-1.0]),
+        items=np.array([3], np.int32),
+    )
+    calls = []
+    fsync = os.fsync
+
+    def failing(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == call + 1:
+            raise error
+        fsync(handle)
+
+    monkeypatch.setattr("bench.files.placing.os.fsync", failing)
+    later = make_record(toy_split, created=datetime(2026, 1, 3, tzinfo=UTC))
+    with pytest.raises((RecordError, type(error))):
+        store.write(later, toy_split, RANKINGS, generations, tmp_path)
+    monkeypatch.undo()
+    assert len(calls) == call + 1, "the fault was reached"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert store.load_record(kept).record.model.name == "toy-model"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".invalid.json"])
+@pytest.mark.parametrize("kind", ["link to a device", "link to a file", "pipe", "folder", "large"])
+def test_only_ordinary_files_of_a_sane_size_are_opened(
+    suffix: str, kind: str, toy_split: Split, tmp_path: Path
+) -> None:
+    """A link to /dev/zero once ended in MemoryError, and a pipe would wait for ever."""
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path / "results")
+    target = path.with_suffix(suffix)
+    if suffix == ".json":
+        path.rename(tmp_path / "moved.json")
+    if kind == "link to a device":
+        target.symlink_to("/dev/zero")
+    elif kind == "link to a file":
+        target.symlink_to(tmp_path / "moved.json")
+    elif kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        with target.open("wb") as file:
+            file.truncate(MAX_RECORD_BYTES + 1)
+    loaded = store.load_records(tmp_path / "results")
+    assert loaded.records == [] and len(loaded.problems) == 1
+    words = {"large": "larger than", "link to a file": "is a link", "link to a device": "is a link"}
+    assert words.get(kind, "not an ordinary file") in loaded.problems[0].message
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_lists_that_are_no_ordinary_file_are_not_opened(kind: str, toy_split: Split, tmp_path: Path) -> None:
+    stored = store.load_record(store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path))
+    moved = stored.lists_path.rename(tmp_path / "lists")
+    stored.lists_path.symlink_to(moved) if kind == "link" else os.mkfifo(stored.lists_path)
+    with pytest.raises(RecordError, match="is a link" if kind == "link" else "not an ordinary file"):
+        read_lists(stored, toy_split)
+
+
+def _metric(body: dict[str, Any], **parts: float | None) -> None:
+    body["metrics"]["seen_kept"]["recall@1"] |= parts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda body: body.update(created="2026-01-02T03:04:05.678901"), "timezone"),
+        (lambda body: body.update(created="0001-01-01T00:00:00+14:00"), "outside the calendar"),
+        (lambda body: _metric(body, value=0.1, low=0.2, high=0.3), "outside its own interval"),
+        (lambda body: _metric(body, value=0.4, low=0.2, high=0.3), "outside its own interval"),
+        (lambda body: _metric(body, value=0.5, low=0.2, high=None), "part of an interval"),
+        (lambda body: _metric(body, value=None, low=0.2, high=0.3), "part of an interval"),
+        (lambda body: _metric(body, value=7.5, low=7.0, high=8.0), "above 1"),
+        (lambda body: body["metrics"]["seen_kept"].update({"diversity@5": {"value": 2.0}}), "above 1"),
+        (
+            lambda body: body["metrics"]["slices"]["seen_kept"]["same_day"][0]["metrics"].update(
+                {"recall@5": {"value": 0.1, "low": 0.2, "high": 0.3}}
+            ),
+            "outside its own interval",
+        ),
+        (lambda body: body["model"].update(name="m" * 65), "model.name"),
+        (lambda body: body["model"].update(display_name="m" * 121), "display_name"),
+        (lambda body: body["metrics"]["seen_kept"].update({"m" * 81: {"value": 0.1}}), "at most 80"),
+        (lambda body: body["cost"]["wall_seconds"].update({"s" * 81: 1.0}), "at most 80"),
+        (lambda body: body.update(command="c" * 4001), "command"),
+        (lambda body: body.update(seed=10**400), "seed"),
+        (lambda body: body["environment"].update(commit="../../etc"), "commit"),
+        (lambda body: body.update(lists_sha256="x"), "lists_sha256"),
+    ],
+)
+def test_impossible_values_are_refused(
+    change: Callable[[dict[str, Any]], Any], message: str, toy_split: Split, tmp_path: Path
+) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    body = json.loads(path.read_text())
+    change(body)
+    path.write_text(json.dumps(body))
+    loaded = store.load_records(tmp_path)
+    assert loaded.records == [] and message in loaded.problems[0].message
+
+
+def test_a_time_in_another_zone_is_the_same_moment(toy_split: Split, tmp_path: Path) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    body = json.loads(path.read_text())
+    body["created"] = "2026-01-02T05:04:05.678901+02:00"
+    path.write_text(json.dumps(body))
+    assert store.load_record(path, tmp_path).record.created == make_record(toy_split).created
+
+
+def test_a_note_of_withdrawal_needs_a_zone_too(toy_split: Split, tmp_path: Path) -> None:
+    path = store.write(make_record(toy_split), toy_split, RANKINGS, None, tmp_path)
+    path.with_suffix(".invalid.json").write_text('{"reason": "wrong data", "date": "2026-01-02T03:04:05"}')
+    assert "not a valid note" in store.load_records(tmp_path).problems[0].message
