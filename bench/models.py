@@ -72,6 +72,7 @@ MODELS: dict[str, ModelEntry] = {
             "baselines.popularity_weighted:PopularityWeighted",
             "Popularity-weighted random",
         ),
+        _cheap("most-popular", "baselines.most_popular:MostPopular", "Most popular", "baseline"),
         _baseline("repeat-last", "baselines.repeat_last:RepeatLast", "Repeat last seen"),
         _baseline("last-item-text", "baselines.last_item_text:LastItemText", "Last item's text (BM25)"),
         _cheap("co-visit", "baselines.co_visit:CoVisit", "Co-visit"),

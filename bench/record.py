@@ -79,6 +79,17 @@ class DatasetInfo(_Part):
     unseen_targets: int | None = Field(
         default=None, ge=0, description="Split by time: test targets that nobody bought before the cut."
     )
+    item_text: str | None = Field(
+        default=None, max_length=400, description="An item's line for a language model, in the format title."
+    )
+    instruction: str | None = Field(
+        default=None, max_length=1000, description="First and last sentence of the prompt."
+    )
+    text_fingerprint: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256 of what a language model is given beside the histories.",
+    )
 
 
 class ModelInfo(_Part):
@@ -281,4 +292,7 @@ def dataset_info(split: Split) -> DatasetInfo:
         interactions=split.interactions,
         unseen_users=None if split.cut is None else split.unseen_users,
         unseen_targets=None if split.cut is None else split.unseen_targets,
+        item_text=split.catalogue.wording.item,
+        instruction=f"{split.catalogue.wording.introduction} {split.catalogue.wording.request}",
+        text_fingerprint=split.text_fingerprint,
     )

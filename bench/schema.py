@@ -9,6 +9,7 @@ them read-only, so that nobody who works on a split can change it for those who 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,24 @@ def _freeze(part: object) -> None:
             value.flags.writeable = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """How a data set's items and histories are put in words; by default as published for Amazon."""
+
+    item: str = "Title: {title}"
+    """An item's line; {title} and {categories}, with commas between, stand for what the item has."""
+    layout: str = "Title: <item title>"
+    """That line as it is described to a language model."""
+    introduction: str = (
+        "Below is a customer's purchase history on Amazon, listed in chronological order "
+        "(earliest to latest)."
+    )
+    request: str = (
+        "Based on this history, predict only one item the customer is most likely to purchase next in the "
+        "same format."
+    )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalogue:
     """The items, one row each, in the order of the metadata file; that order breaks score ties."""
@@ -42,6 +61,7 @@ class Catalogue:
     brands: tuple[str | None, ...]
     categories: tuple[tuple[str, ...], ...]
     prices: tuple[float | None, ...]
+    wording: Wording = Wording()
 
     def __post_init__(self) -> None:
         lengths = {
@@ -182,6 +202,15 @@ class TrainingData:
     validation: Examples
     split: str = "leave-one-out"
     ties: str = "file"
+    text_fingerprint: str | None = None
+    """SHA-256 of what a language model is given beside the histories: instruction and items' lines."""
+
+    @property
+    def generative_fingerprint(self) -> str:
+        """Name all that a generative model learns from: the data and, unless as published, the wording."""
+        if self.catalogue.wording == Wording():
+            return self.fingerprint
+        return hashlib.sha256(f"{self.fingerprint} {self.text_fingerprint}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,6 +238,8 @@ class Split:
     unseen_users: int = 0
     """Users with no purchase before the cut of a split by time: left out by `time`, which has no history of
     theirs, and tested by `time-loo`."""
+    text_fingerprint: str | None = None
+    """SHA-256 of what a language model is given beside the histories: instruction and items' lines."""
     cut: int | None = None
     """Unix seconds before which everything lies that a split by time learns from."""
 
@@ -233,6 +264,7 @@ class Split:
             validation=self.validation,
             split=self.name,
             ties=self.ties,
+            text_fingerprint=self.text_fingerprint,
         )
 
 

@@ -67,7 +67,11 @@ class CandidateRanker:
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
         found = artefact.find_trained(
-            self._work, self._weights_name, self.preset, seed=self._seed, fingerprint=data.fingerprint
+            self._work,
+            self._weights_name,
+            self.preset,
+            seed=self._seed,
+            fingerprint=data.generative_fingerprint,
         )
         check_available(self.preset, self.name, finetuned=found is not None)
         import_libraries(self.preset)
@@ -82,6 +86,7 @@ class CandidateRanker:
             self._finetuned.folder, self.preset.generate.precision
         )
         self._texts = item_texts(data.catalogue, self.preset)
+        self._wording = data.catalogue.wording
         self._candidates: Any = None
 
     def recommend(self, histories: Histories, depth: int) -> Rankings:
@@ -129,7 +134,7 @@ class CandidateRanker:
 
         -inf where there is no candidate; the second is 0 unless the settings take it off.
         """
-        asked = prompts(histories, self._texts, self.preset)
+        asked = prompts(histories, self._texts, self.preset, self._wording)
         if keep:
             self._carried_seconds = 0.0
         table = np.full(candidates.shape, -np.inf)
@@ -138,7 +143,7 @@ class CandidateRanker:
             table[user, : len(scores)] = scores
         alone = np.zeros(len(self._texts))
         if self.score.without_history:
-            nothing = prompts(Histories.from_lists([[]]), self._texts, self.preset)
+            nothing = prompts(Histories.from_lists([[]]), self._texts, self.preset, self._wording)
             items = np.unique(candidates[candidates != NO_ITEM])
             parts = [items[start : start + 64] for start in range(0, len(items), 64)]
             found = self._scores(nothing * len(parts), parts, keep=keep)

@@ -12,7 +12,7 @@ from bench.errors import ConfigError
 from bench.retrieval.list_rules import retrieve
 from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
-from bench.schema import NO_ITEM, Catalogue, Histories
+from bench.schema import NO_ITEM, Catalogue, Histories, Wording
 from genrec import artefact
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import TextGenerator
@@ -73,10 +73,10 @@ def demonstrate(
     preset = artefact.read_finished(folder).settings
     texts = item_texts(catalogue, preset)
     known = [_row_of(catalogue, title) for title in titles]
-    own = item_texts(_untold(titles), preset)
+    own = item_texts(_untold(titles, catalogue.wording), preset)
     lines = [texts[row] if row != NO_ITEM else text for row, text in zip(known, own, strict=True)]
     history = Histories.from_lists([range(len(lines))])
-    (prompt,) = prompts(history, lines, preset)
+    (prompt,) = prompts(history, lines, preset, catalogue.wording)
     model, tokenizer = artefact.load_model(folder, generate.precision)
     seed = artefact.read_finished(folder).seed
     writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
@@ -114,7 +114,7 @@ def _row_of(catalogue: Catalogue, title: str) -> int:
     return catalogue.titles.index(title) if title in catalogue.titles else NO_ITEM
 
 
-def _untold(titles: Sequence[str]) -> Catalogue:
+def _untold(titles: Sequence[str], wording: Wording) -> Catalogue:
     """Give the titles as items of which nothing else is known."""
     count = len(titles)
     return Catalogue(
@@ -123,4 +123,5 @@ def _untold(titles: Sequence[str]) -> Catalogue:
         brands=(None,) * count,
         categories=((),) * count,
         prices=(None,) * count,
+        wording=wording,
     )

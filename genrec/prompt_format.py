@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.datasets import prompts as published
 from bench.retrieval import item_text
-from bench.schema import Catalogue, Histories
+from bench.schema import Catalogue, Histories, Wording
 from genrec.config import Preset
 
 HEADING = "Items:\n"
@@ -35,12 +35,15 @@ def item_texts(catalogue: Catalogue, preset: Preset) -> list[str]:
     return [_plain(title, preset.title_words) for title in catalogue.titles]
 
 
-def prompts(histories: Histories, texts: Sequence[str], preset: Preset) -> list[str]:
-    """Give one prompt a history, of its last `history_items` items; `texts` are `item_texts`'."""
+def prompts(histories: Histories, texts: Sequence[str], preset: Preset, wording: Wording) -> list[str]:
+    """Give one prompt a history, of its last `history_items` items; `texts` are `item_texts`'.
+
+    The published prompt is in the data set's own words; the compact one has none.
+    """
     if preset.history_items is not None:
         histories = last_items(histories, preset.history_items)
     if preset.prompt == "published":
-        return published.prompts(histories, texts, preset.item_format)
+        return published.prompts(histories, texts, preset.item_format, wording)
     return [HEADING + "".join(f"{texts[item]}\n" for item in items.tolist()) for items in histories]
 
 

@@ -86,7 +86,11 @@ class GenerativeRecommender:
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
         found = artefact.find_trained(
-            self._work, self._weights_name, self.preset, seed=self._seed, fingerprint=data.fingerprint
+            self._work,
+            self._weights_name,
+            self.preset,
+            seed=self._seed,
+            fingerprint=data.generative_fingerprint,
         )
         check_available(self.preset, self.name, finetuned=found is not None)
         import_libraries(self.preset)
@@ -98,6 +102,7 @@ class GenerativeRecommender:
         model, tokenizer = artefact.load_model(self._finetuned.folder, self.generate_settings.precision)
         self._total_parameters = int(model.num_parameters())
         self._texts = item_texts(data.catalogue, self.preset)
+        self._wording = data.catalogue.wording
         self._index = build_index(self._texts, self.retrieve_settings)
         self._writer = TextGenerator(
             model, tokenizer, self.generate_settings, seed=self._seed, catalogue_texts=self._texts
@@ -160,7 +165,7 @@ class GenerativeRecommender:
         return self._finetuned
 
     def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
-        asked = prompts(histories, self._texts, self.preset)
+        asked = prompts(histories, self._texts, self.preset, self._wording)
         generated = self._writer.generate(asked, histories=histories, store=store, key=key)
         retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)

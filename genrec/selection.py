@@ -95,10 +95,12 @@ class Trial:
     def __init__(self, folder: Path, data: TrainingData) -> None:
         """Load the model of `folder`; refuse one that was fine-tuned on other data."""
         self.folder = folder
-        self.artefact = artefact.read_finished(folder, fingerprint=data.fingerprint)
+        self.artefact = artefact.read_finished(folder, fingerprint=data.generative_fingerprint)
         self._examples = data.validation
         self._texts = item_texts(data.catalogue, self.artefact.settings)
-        self._prompts = prompts(data.validation.histories, self._texts, self.artefact.settings)
+        self._prompts = prompts(
+            data.validation.histories, self._texts, self.artefact.settings, data.catalogue.wording
+        )
         self._index = build_index(self._texts, self.artefact.settings.retrieve)
         self._model, self._tokenizer = artefact.load_model(folder, self.artefact.settings.generate.precision)
 
@@ -172,7 +174,7 @@ def select_strategy(
     The model is fine-tuned first if it is not there yet. Of equal candidates the first is kept.
     Raises Unavailable where the model cannot run.
     """
-    trained = artefact.find_trained(work, name, preset, seed=seed, fingerprint=data.fingerprint)
+    trained = artefact.find_trained(work, name, preset, seed=seed, fingerprint=data.generative_fingerprint)
     check_available(preset, name, finetuned=trained is not None)
     folder = finetune(data, preset, name, seed=seed, work=work).folder
     trial, rows = Trial(folder, data), []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.datasets.entry import Counts, DatasetEntry, SourceFile
+from bench.schema import Wording
 
 _SNAP = "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 _UCSD = (
@@ -128,6 +129,17 @@ OFFICIAL_SPLITS = {"lastout": "last_out", "time": "timestamp"}
 """Ending of the name -> folder of the source that holds the split's files."""
 
 
+FILMS = Wording(
+    item="Title: {title}, Genres: {categories}",
+    layout="Title: <film title> (<year>), Genres: <genres>",
+    introduction="Below is a person's history of rated films, listed in chronological order "
+    "(earliest to latest).",
+    request="Based on this history, predict only one film the person is most likely to watch next "
+    "in the same format.",
+)
+"""An item's line is that of the published MovieLens texts; no published instruction was found."""
+
+
 def _amazon_2014(name: str, category: str) -> DatasetEntry:
     counts = _COUNTS_2014.get(name)
     estimated = (
@@ -208,6 +220,7 @@ def _movielens(
         ),
         reader="bench.datasets.movielens:read_movielens",
         counts=None if counts is None else Counts(users=counts[0], items=counts[1], interactions=counts[2]),
+        wording=FILMS,
         note="the data may not be redistributed without separate permission",
         homepage="https://grouplens.org/datasets/movielens/",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.schema import Wording
+
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
@@ -44,6 +46,8 @@ class DatasetEntry:
     counts: Counts | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     """Tie rule -> fingerprint of the leave-one-out split of the standard copy."""
+    wording: Wording = Wording()
+    """How items and histories are put in words for a language model."""
     note: str = ""
     """What a reader of its rows must know."""
     homepage: str = ""

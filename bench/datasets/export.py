@@ -60,7 +60,7 @@ def export_for_submission(split: Split, folder: Path) -> None:
     answer = {
         "user_id": split.user_ids,
         "item_ids": _id_lists(histories, split.catalogue),
-        "prompt": prompts(histories, texts),
+        "prompt": prompts(histories, texts, wording=split.catalogue.wording),
     }
     learn = {
         "user_id": _ids(_all_users(split), split.train.users),
@@ -114,7 +114,7 @@ def _tables(split: Split, texts: Sequence[str]) -> dict[str, Any]:
 
     train = {
         "reviewer_id": _ids(_all_users(split), split.train.users),
-        "text": training_texts(split.train, texts),
+        "text": training_texts(split.train, texts, wording=split.catalogue.wording),
     }
     return {
         "train": pa.table(train),
@@ -129,8 +129,8 @@ def _example_table(split: Split, examples: Examples, texts: Sequence[str]) -> An
     return pa.table(
         {
             "reviewer_id": _ids(_all_users(split), examples.histories.users),
-            "ptext": prompts(examples.histories, texts),
-            "text": example_texts(examples, texts),
+            "ptext": prompts(examples.histories, texts, wording=split.catalogue.wording),
+            "text": example_texts(examples, texts, wording=split.catalogue.wording),
             "seen_asins": _id_lists(examples.histories, split.catalogue),
             "asin": _ids(split.catalogue.item_ids, examples.targets),
             "asin_text": _ids(texts, examples.targets),

@@ -12,42 +12,45 @@ from itertools import pairwise
 
 import numpy as np
 
-from bench.retrieval.item_text import LAYOUTS, ItemFormat, check_format
-from bench.schema import Examples, Histories
+from bench.retrieval.item_text import ItemFormat, instruction
+from bench.schema import Examples, Histories, Wording
+
+AS_PUBLISHED = Wording()
 
 
-def instruction(item_format: ItemFormat = "title") -> str:
-    """Give the three lines that tell the model what it reads and what to write."""
-    check_format(item_format)
-    return (
-        "Below is a customer's purchase history on Amazon, listed in chronological order "
-        "(earliest to latest).\n"
-        f"Each item is represented by the following format: {LAYOUTS[item_format]}\n"
-        "Based on this history, predict only one item the customer is most likely to purchase next "
-        "in the same format."
-    )
-
-
-def prompts(histories: Histories, texts: Sequence[str], item_format: ItemFormat = "title") -> list[str]:
+def prompts(
+    histories: Histories,
+    texts: Sequence[str],
+    item_format: ItemFormat = "title",
+    wording: Wording = AS_PUBLISHED,
+) -> list[str]:
     """Give one prompt (`ptext`) a history; `texts` are the item lines of `item_texts`."""
-    head = f"{instruction(item_format)}\n### Purchase history:\n"
+    head = f"{instruction(wording, item_format)}\n### Purchase history:\n"
     return [f"{head}{lines}\n\n### Next item:\n" for lines in _joined(histories, texts)]
 
 
-def example_texts(examples: Examples, texts: Sequence[str], item_format: ItemFormat = "title") -> list[str]:
+def example_texts(
+    examples: Examples,
+    texts: Sequence[str],
+    item_format: ItemFormat = "title",
+    wording: Wording = AS_PUBLISHED,
+) -> list[str]:
     """Give one text an example: its prompt and its target's line. No end-of-sequence token."""
-    asked = prompts(examples.histories, texts, item_format)
+    asked = prompts(examples.histories, texts, item_format, wording)
     return [prompt + texts[target] for prompt, target in zip(asked, examples.targets.tolist(), strict=True)]
 
 
 def training_texts(
-    sequences: Histories, texts: Sequence[str], item_format: ItemFormat = "title"
+    sequences: Histories,
+    texts: Sequence[str],
+    item_format: ItemFormat = "title",
+    wording: Wording = AS_PUBLISHED,
 ) -> list[str]:
     """Give one text a training sequence, whose last item is the target of the items before it.
 
     Raises ValueError for an empty sequence, which has no target.
     """
-    return example_texts(last_item_examples(sequences), texts, item_format)
+    return example_texts(last_item_examples(sequences), texts, item_format, wording)
 
 
 def last_item_examples(sequences: Histories) -> Examples:

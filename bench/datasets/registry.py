@@ -5,15 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from bench.datasets.entries import DATASETS
 from bench.datasets.entry import OWN, DatasetEntry
 from bench.errors import BenchError, DataError, unknown_name
-from bench.schema import Interactions
+from bench.schema import Interactions, Wording
 
 DATA_DIR_VARIABLE = "GENREC_BENCH_DATA"
+
+OWN_INTRODUCTION = (
+    "Below is a customer's purchase history, listed in chronological order (earliest to latest)."
+)
+"""First sentence of the prompts of own data, unless the user gave one."""
 
 Reader = Callable[[Sequence[Path]], Interactions]
 
@@ -65,6 +71,7 @@ def _own_entry(name: str, folder: Path) -> DatasetEntry:
         folder=name,
         fingerprints={"file": described.fingerprint},
         private=described.private,
+        wording=Wording(introduction=described.instruction or OWN_INTRODUCTION),
     )
 
 
@@ -89,10 +96,12 @@ def load(name: str, data_dir: Path | None = None) -> Interactions:
     if entry.own:
         from bench.datasets.own import store
 
-        return store.read(resolve_data_dir(data_dir) / entry.folder)
-    module, _, function = entry.reader.partition(":")
-    reader = cast("Reader", getattr(importlib.import_module(module), function))
-    return reader(raw_files(entry, data_dir))
+        found = store.read(resolve_data_dir(data_dir) / entry.folder)
+    else:
+        module, _, function = entry.reader.partition(":")
+        reader = cast("Reader", getattr(importlib.import_module(module), function))
+        found = reader(raw_files(entry, data_dir))
+    return replace(found, catalogue=replace(found.catalogue, wording=entry.wording))
 
 
 def raw_files(entry: DatasetEntry, data_dir: Path | None = None) -> tuple[Path, ...]:

@@ -40,6 +40,7 @@ from bench.datasets.split_rules import (
 )
 from bench.datasets.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
 from bench.errors import DataError
+from bench.retrieval.item_text import text_fingerprint
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Int64Array, Interactions, Split
 
 MIN_PURCHASES = 3
@@ -103,6 +104,7 @@ def split_interactions(
         users_dropped=int(len(kept) - kept.sum()),
         unseen_users=planned.unseen_users,
         cut=planned.cut,
+        text_fingerprint=text_fingerprint(interactions.catalogue),
     )
 
 

@@ -1,8 +1,9 @@
 """An item as one line of text: what language models read and write, and what BM25 indexes.
 
-In the format `title` an item reads
+In the format `title` an item reads as its data set words it: on Amazon, and of a film with its genres,
 
     Title: Brightening Gel 1oz.
+    Title: Toy Story (1995), Genres: Animation,Children's,Comedy
 
 and in the format `title+category+brand+price`, where a field that is not known is left out,
 
@@ -13,16 +14,17 @@ An item without a title is "Unknown"; HTML entities stay as the data has them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Literal
 
 from bench.errors import unknown_name
-from bench.schema import Catalogue
+from bench.schema import Catalogue, Wording
 
 ItemFormat = Literal["title", "title+category+brand+price", "plain"]
 
 LAYOUTS = {
-    "title": "Title: <item title>",
+    "title": "",  # as the data set words it
     "title+category+brand+price": (
         "Title: <item title> | Category: <category path> | Brand: <brand> | Price: <price> "
         "(a field that is not known is left out)"
@@ -35,9 +37,37 @@ def item_texts(catalogue: Catalogue, item_format: ItemFormat = "title") -> list[
     """Give each item's line, in catalogue order; white space inside a field becomes single spaces."""
     check_format(item_format)
     if item_format == "title":
-        return [_title_field(title) for title in catalogue.titles]
+        return _worded(catalogue)
     columns = zip(catalogue.titles, catalogue.categories, catalogue.brands, catalogue.prices, strict=True)
     return [_full_line(*fields) for fields in columns]
+
+
+def instruction(wording: Wording, item_format: ItemFormat = "title") -> str:
+    """Give the three lines that tell a language model what it reads and what to write."""
+    check_format(item_format)
+    layout = LAYOUTS[item_format] or wording.layout
+    told = f"Each item is represented by the following format: {layout}"
+    return f"{wording.introduction}\n{told}\n{wording.request}"
+
+
+def text_fingerprint(catalogue: Catalogue) -> str:
+    """Give the SHA-256 of what a language model is given of a data set beside the histories.
+
+    That is the instruction and the items' lines, in the format `title`, each on a line of its own.
+    """
+    lines = [instruction(catalogue.wording), *item_texts(catalogue)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _worded(catalogue: Catalogue) -> list[str]:
+    template = catalogue.wording.item
+    if template == Wording().item:
+        return [_title_field(title) for title in catalogue.titles]
+    pairs = zip(catalogue.titles, catalogue.categories, strict=True)
+    return [
+        template.format(title=_one_line(title) or "Unknown", categories=",".join(map(_one_line, categories)))
+        for title, categories in pairs
+    ]
 
 
 def check_format(item_format: str) -> None:

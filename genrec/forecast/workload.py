@@ -28,7 +28,7 @@ def measure_workload(split: Split, preset: Preset) -> Workload:
         prompt + target for prompt, target in zip(corpus.train_prompts, corpus.train_targets, strict=True)
     ]
     texts = item_texts(split.catalogue, preset)
-    asked = prompts(split.test.histories, texts, preset)
+    asked = prompts(split.test.histories, texts, preset, split.catalogue.wording)
     tokenizer = _tokenizer(split, preset)
     if tokenizer is None:
         how = f"{BYTES_PER_TOKEN} bytes a token (assumed; the tokenizer is not on this machine)"

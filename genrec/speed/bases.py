@@ -56,4 +56,4 @@ def real_prompts(setting: Setting, preset: Preset, count: int) -> list[str]:
     histories = setting.split.test.histories
     rows = np.unique(np.linspace(0, len(histories) - 1, num=min(count, len(histories))).astype(np.int64))
     texts = item_texts(setting.split.catalogue, preset)
-    return prompts(histories.take(rows), texts, preset)
+    return prompts(histories.take(rows), texts, preset, setting.split.catalogue.wording)

@@ -34,7 +34,7 @@ def build_corpus(data: TrainingData, preset: Preset) -> Corpus:
         answers = ["\n".join(texts[item] for item in items.tolist()) for items in chunks]
     else:
         train = training_examples(data.train, windows)
-        asked = prompts(train.histories, texts, preset)
+        asked = prompts(train.histories, texts, preset, data.catalogue.wording)
         answers = [texts[item] for item in train.targets.tolist()]
     for what, found in (("training sequence of two items", asked), ("validation user", data.validation)):
         if not len(found):
@@ -42,7 +42,7 @@ def build_corpus(data: TrainingData, preset: Preset) -> Corpus:
     return Corpus(
         train_prompts=asked,
         train_targets=answers,
-        validation_prompts=prompts(data.validation.histories, texts, preset),
+        validation_prompts=prompts(data.validation.histories, texts, preset, data.catalogue.wording),
         validation_targets=[texts[item] for item in data.validation.targets.tolist()],
     )
 

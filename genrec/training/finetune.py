@@ -52,7 +52,7 @@ def finetune(data: TrainingData, preset: Preset, name: str, *, seed: int, work: 
         name,
         preset,
         seed=seed,
-        fingerprint=data.fingerprint,
+        fingerprint=data.generative_fingerprint,
         base_revision=base.revision if base else None,
     )
     with artefact.locked(folder):
@@ -90,7 +90,7 @@ def _begin(
         seed=seed,
         dataset=data.dataset,
         split=data.split,
-        fingerprint=data.fingerprint,
+        fingerprint=data.generative_fingerprint,
         base_model=base.name if base else None,
         base_revision=base.revision if base else None,
         base_licence=base.licence if base else None,
@@ -136,7 +136,7 @@ def scratch_tokenizer(data: TrainingData, preset: Preset) -> Any:
     """
     assert preset.architecture is not None  # Preset: exactly one of base_model and architecture
     lines = item_texts(data.catalogue, preset)
-    empty = prompts(Histories.from_lists([[]]), lines, preset)[0]
+    empty = prompts(Histories.from_lists([[]]), lines, preset, data.catalogue.wording)[0]
     fixed = [line for line in empty.split("\n") if line]
     bought = [lines[item] for item in data.train.items.tolist()]
     return train_tokenizer([*lines, *bought], preset.architecture.vocab_size, [*fixed, "Title:"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from baselines.last_item_text import LastItemText
+from baselines.most_popular import MostPopular
 from baselines.popularity_weighted import PopularityWeighted, popularity_order, ranked_by, training_counts
 from baselines.random_items import RandomItems
 from baselines.repeat_last import RepeatLast, newest_items
@@ -220,3 +221,18 @@ def test_newest_items_and_ranking_by_count() -> None:
         [4, 2, NO_ITEM],
         [1, 3, 0],
     ]
+
+
+def test_most_popular_leaves_out_what_the_user_has(toy_split: Split) -> None:
+    """Bought in training: items 0 and 1 four times, 2 and 5 three times, 3, 4 and 6 once, 7 never."""
+    model = MostPopular()
+    model.fit(toy_split.training_data)
+    counts = np.bincount(toy_split.train.items, minlength=8).tolist()
+    order = sorted((item for item in range(8) if counts[item]), key=lambda item: (-counts[item], item))
+    lists = model.recommend(toy_split.test.histories, 4)
+    for items, row in zip(toy_split.test.histories, lists, strict=True):
+        assert row.tolist() == [item for item in order if item not in items][:4] + [-1] * max(
+            0, 4 - len([item for item in order if item not in items])
+        )
+    assert model.recommend(Histories.from_lists([[0, 1, 2, 3, 4, 5, 6]]), 3).tolist() == [[-1, -1, -1]]
+    assert model.recommend(Histories.from_lists([[]]), 20)[0, : len(order)].tolist() == order

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.datasets.prompts import example_texts, instruction, last_item_examples, prompts, training_texts
+from bench.datasets.prompts import example_texts, last_item_examples, prompts, training_texts
 from bench.errors import ConfigError
-from bench.retrieval.item_text import item_texts
-from bench.schema import Catalogue, Examples, Histories, Split
+from bench.retrieval.item_text import instruction, item_texts, text_fingerprint
+from bench.schema import Catalogue, Examples, Histories, Split, Wording
 
 FULL = "title+category+brand+price"
 
@@ -117,7 +118,7 @@ def test_an_unknown_format_names_the_closest(toy_split: Split) -> None:
     with pytest.raises(ConfigError, match="did you mean 'title'"):
         item_texts(toy_split.catalogue, "titel")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="unknown item format"):
-        instruction("json")  # type: ignore[arg-type]
+        instruction(Wording(), "json")  # type: ignore[arg-type]
 
 
 @pytest.mark.real_data
@@ -131,3 +132,46 @@ def test_all_beauty_prompts_in_a_moment(real_split: Split) -> None:
         lines = written[row].splitlines()
         titles = [real_split.catalogue.titles[item] for item in real_split.test.histories[row]]
         assert lines[4:-2] == [f"Title: {title}" for title in titles]
+
+
+FILM = Wording(
+    item="Title: {title}, Genres: {categories}",
+    layout="Title: <film>, Genres: <genres>",
+    introduction="A history of films.",
+    request="One more film.",
+)
+
+
+def test_a_data_set_words_its_items_and_prompts() -> None:
+    films = Catalogue(
+        item_ids=("1", "2"),
+        titles=("Toy Story (1995)", ""),
+        brands=(None, None),
+        categories=(("Animation", "Children's"), ()),
+        prices=(None, None),
+        wording=FILM,
+    )
+    lines = item_texts(films)
+    assert lines == ["Title: Toy Story (1995), Genres: Animation,Children's", "Title: Unknown, Genres: "]
+    assert prompts(Histories.from_lists([[0]]), lines, wording=FILM) == [
+        "A history of films.\n"
+        "Each item is represented by the following format: Title: <film>, Genres: <genres>\n"
+        "One more film.\n### Purchase history:\n"
+        "Title: Toy Story (1995), Genres: Animation,Children's\n\n### Next item:\n"
+    ]
+    assert item_texts(films, FULL)[0] == "Title: Toy Story (1995) | Category: Animation > Children's"
+
+
+def test_the_text_fingerprint_covers_lines_and_instruction(toy_split: Split) -> None:
+    catalogue = toy_split.catalogue
+    assert text_fingerprint(catalogue) == text_fingerprint(replace(catalogue, prices=(1.0,) * 8))
+    others = [replace(catalogue, wording=FILM), replace(catalogue, titles=catalogue.titles[::-1])]
+    assert len({text_fingerprint(one) for one in [catalogue, *others]}) == 3
+
+
+def test_only_another_wording_changes_what_a_generative_model_is_named_by(toy_split: Split) -> None:
+    """So the artefacts of data sets that keep the published wording are found again."""
+    data = toy_split.training_data
+    assert data.generative_fingerprint == data.fingerprint
+    worded = replace(data, catalogue=replace(data.catalogue, wording=FILM))
+    assert worded.generative_fingerprint != data.fingerprint
