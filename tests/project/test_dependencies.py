@@ -90,11 +90,12 @@ def test_imports_are_declared_where_they_are_needed(root: Path, project: Mapping
 
 
 def test_what_is_declared_is_imported(root: Path, project: Mapping[str, Any]) -> None:
-    extras = project["optional-dependencies"]
+    extras = dict(project["optional-dependencies"])
+    dev = names(extras.pop("dev"))
+    declared = names([*project["dependencies"], *(one for extra in extras.values() for one in extra)])
     runtime = set().union(*(imports(root / package, lazy=True) for package in OURS)) | set(UNNAMED)
-    declared = names([*project["dependencies"], *(one for extra in extras for one in extras[extra])])
-    assert declared - names(extras["dev"]) <= runtime
-    assert names(extras["dev"]) - TOOLS <= imports(root / "tests", lazy=True, skipping=True)
+    assert declared <= runtime
+    assert dev - TOOLS <= runtime | imports(root / "tests", lazy=True, skipping=True)
 
 
 def test_known_good_versions_cover_what_is_declared(root: Path, project: Mapping[str, Any]) -> None:
@@ -121,10 +122,7 @@ def test_every_package_is_shipped(root: Path) -> None:
     folders = {path.parent for package in OURS for path in (root / package).rglob("*.py")}
     there = {".".join(folder.relative_to(root).parts) for folder in folders}
     assert there <= set(settings["packages"])
-    for package, patterns in settings["package-data"].items():
-        assert package in settings["packages"], f"{package} holds data and is not in packages"
-        for pattern in patterns:
-            assert list((root / Path(*package.split("."))).glob(pattern)), f"{package}: no file {pattern}"
+    assert settings["package-data"].keys() <= set(settings["packages"])
 
 
 @pytest.fixture(scope="module")
