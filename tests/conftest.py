@@ -17,6 +17,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub: a look-up by name would hang
 
 
+OF_OTHERS = (
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",  # peft reads it of every model
+    "ignore:.torch.jit.script_method. is deprecated:DeprecationWarning",  # torch, of itself
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let warnings be errors in tests: what the next release of ours or of others breaks shows here first.
+
+    Not in pyproject.toml, whose settings hold for a user's `pytest bench --benchmark`, too.
+    """
+    for line in ("error", *OF_OTHERS):
+        config.addinivalue_line("filterwarnings", line)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def isolated_user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or writes the user's own data, cache or work folder."""

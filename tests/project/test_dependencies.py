@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bench.records.history import tracked_files
+
 TORCH_FREE = ("bench", "baselines", "leaderboard")
 OURS = {*TORCH_FREE, "genrec"}
 UNNAMED = {
@@ -117,12 +119,15 @@ def test_known_good_versions_cover_what_is_declared(root: Path, project: Mapping
         assert versions and all(need.specifier.contains(version) for version in versions), again
 
 
-def test_every_package_is_shipped(root: Path) -> None:
+def test_data_files_are_shipped(root: Path) -> None:
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    folders = {path.parent for package in OURS for path in (root / package).rglob("*.py")}
-    there = {".".join(folder.relative_to(root).parts) for folder in folders}
-    assert there <= set(settings["packages"])
-    assert settings["package-data"].keys() <= set(settings["packages"])
+    shipped = set()
+    for package, patterns in settings["package-data"].items():
+        folder = root / Path(*package.split("."))
+        shipped |= {path for pattern in patterns for path in folder.glob(pattern)}
+    tracked = set().union(*(tracked_files(root / package) or () for package in OURS))
+    data = {path for path in tracked if path.suffix != ".py" and path.name != "README.md"}
+    assert data <= shipped, "name them in package-data"
 
 
 @pytest.fixture(scope="module")
