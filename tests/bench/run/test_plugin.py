@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +64,29 @@ class Exits(TopOfTheShop):
 '''
 
 
-def bench(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", str(ROOT / "bench"), "-p", "no:cacheprovider", *arguments]
-    # without xdist's own variables, under which pytest-benchmark times nothing
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+@dataclass(frozen=True)
+class Done:
+    code: int
+    printed: str
+
+
+Bench = Callable[..., Done]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """`pytest bench` in the folder `tmp_path`, within this process.
+
+    (pytester would unload what a run imports, and NumPy cannot be loaded twice.)
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # under which pytest-benchmark times nothing
+
+    def run(*arguments: str) -> Done:
+        code = pytest.main([str(ROOT / "bench"), "-p", "no:cacheprovider", *arguments])
+        return Done(int(code), "".join(capsys.readouterr()))
+
+    return run
 
 
 @pytest.fixture
@@ -81,7 +96,7 @@ def model_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
+def test_a_run_writes_a_record_and_prints_the_tables(bench: Bench, tmp_path: Path) -> None:
     json_path = tmp_path / "timings.json"
     done = bench(
         "--benchmark",
@@ -90,17 +105,16 @@ def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
         "--seed",
         "7",
         f"--benchmark-json={json_path}",
-        folder=tmp_path,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
-    assert "genrec-bench data download beauty2014" in done.stdout  # how to get the real data
-    assert "random-items" in done.stdout and "Recall@5" in done.stdout
+    assert done.code == 0, done.printed
+    assert "1 passed" in done.printed
+    assert "genrec-bench data download beauty2014" in done.printed  # how to get the real data
+    assert "random-items" in done.printed and "Recall@5" in done.printed
     loaded = store.load_records(tmp_path / "results")
     (stored,) = loaded.records
     record = stored.record
     assert loaded.problems == []
-    assert str(stored.path) in done.stdout
+    assert str(stored.path) in done.printed
     assert (record.seed, record.depth, record.dataset.name) == (7, 50, "sample")
     assert {"load", "start", "fit", "recommend", "latency", "score"} == set(record.cost.wall_seconds)
     assert record.cost.peak_rss_bytes and record.cost.latency_ms is not None
@@ -112,17 +126,17 @@ def test_a_run_writes_a_record_and_prints_the_tables(tmp_path: Path) -> None:
     assert read_lists(stored, load_split("sample")).shape == (record.dataset.users, 50)
 
 
-def test_without_the_option_every_case_skips_and_says_why(tmp_path: Path) -> None:
-    done = bench("-rs", folder=tmp_path)
-    assert done.returncode == 0
-    assert "pytest bench --benchmark" in done.stdout
-    assert "passed" not in done.stdout.splitlines()[-1] and "skipped" in done.stdout.splitlines()[-1]
+def test_without_the_option_every_case_skips_and_says_why(bench: Bench, tmp_path: Path) -> None:
+    done = bench("-rs")
+    assert done.code == 0
+    assert "pytest bench --benchmark" in done.printed
+    assert "passed" not in done.printed.splitlines()[-1] and "skipped" in done.printed.splitlines()[-1]
     assert not (tmp_path / "results").exists()
 
 
-def test_a_model_of_ones_own(model_file: Path, tmp_path: Path) -> None:
-    done = bench("--benchmark", "--model-file", f"{model_file}:TopOfTheShop", "--depth", "5", folder=tmp_path)
-    assert done.returncode == 0, done.stdout
+def test_a_model_of_ones_own(bench: Bench, model_file: Path, tmp_path: Path) -> None:
+    done = bench("--benchmark", "--model-file", f"{model_file}:TopOfTheShop", "--depth", "5")
+    assert done.code == 0, done.printed
     (stored,) = store.load_records(tmp_path / "results").records
     assert stored.record.model.name == "top-of-the-shop"
     assert stored.record.model.parameters == {"first": 3}
@@ -132,22 +146,24 @@ def test_a_model_of_ones_own(model_file: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_model_that_breaks_the_contract_fails_and_writes_nothing(model_file: Path, tmp_path: Path) -> None:
-    done = bench("--benchmark", "--model-file", f"{model_file}:Broken", folder=tmp_path)
-    assert done.returncode == 1
-    assert "broke the contract of ranked lists" in done.stdout
+def test_a_model_that_breaks_the_contract_fails_and_writes_nothing(
+    bench: Bench, model_file: Path, tmp_path: Path
+) -> None:
+    done = bench("--benchmark", "--model-file", f"{model_file}:Broken")
+    assert done.code == 1
+    assert "broke the contract of ranked lists" in done.printed
     assert not list(tmp_path.glob("results/**/*.json"))
 
 
-def test_models_cannot_touch_each_other(model_file: Path, tmp_path: Path) -> None:
+def test_models_cannot_touch_each_other(bench: Bench, model_file: Path, tmp_path: Path) -> None:
     names = ("Shuffles", "SortsHistories", "Exits", "TopOfTheShop")
     options = [word for name in names for word in ("--model-file", f"{model_file}:{name}")]
-    done = bench("--benchmark", *options, folder=tmp_path)
-    assert "3 failed, 1 passed" in done.stdout
+    done = bench("--benchmark", *options)
+    assert "3 failed, 1 passed" in done.printed
     for name in ("shuffles", "sorts-histories"):
-        assert f"model '{name}' writes into an array that it was given" in done.stdout
-    assert "model 'exits' raised SystemExit: 3" in done.stdout
-    assert "runner.py" not in done.stdout, "the harness's own traceback says nothing"
+        assert f"model '{name}' writes into an array that it was given" in done.printed
+    assert "model 'exits' raised SystemExit: 3" in done.printed
+    assert "runner.py" not in done.printed, "the harness's own traceback says nothing"
     (stored,) = store.load_records(tmp_path / "results").records
     split = load_split("sample")
     lists = np.tile(np.arange(3, dtype=np.int32), (len(split.test), 1))
@@ -175,10 +191,12 @@ def test_the_recorded_command_holds_every_setting_given_by_hand(tmp_path: Path) 
     assert "--set" not in session.command(MODELS["random-items"]), "it takes none of them"
 
 
-def test_a_model_that_cannot_run_here_skips_and_says_how_to_get_it(model_file: Path, tmp_path: Path) -> None:
-    done = bench("--benchmark", "-rs", "--model-file", f"{model_file}:Absent", folder=tmp_path)
-    assert done.returncode == 0
-    assert "1 skipped" in done.stdout and "pip install part" in done.stdout
+def test_a_model_that_cannot_run_here_skips_and_says_how_to_get_it(
+    bench: Bench, model_file: Path, tmp_path: Path
+) -> None:
+    done = bench("--benchmark", "-rs", "--model-file", f"{model_file}:Absent")
+    assert done.code == 0
+    assert "1 skipped" in done.printed and "pip install part" in done.printed
 
 
 @pytest.mark.parametrize(
@@ -198,17 +216,17 @@ def test_a_model_that_cannot_run_here_skips_and_says_how_to_get_it(model_file: P
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_runs(
-    arguments: list[str], message: str, tmp_path: Path
+    bench: Bench, arguments: list[str], message: str, tmp_path: Path
 ) -> None:
-    done = bench("--benchmark", *arguments, folder=tmp_path)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert message in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    done = bench("--benchmark", *arguments)
+    assert done.code == pytest.ExitCode.USAGE_ERROR
+    assert message in done.printed
+    assert "Traceback" not in done.printed
     assert not list(tmp_path.glob("results/**/*.json"))
 
 
-def test_speed_cases_run_only_when_named(tmp_path: Path) -> None:
-    quiet = bench("--benchmark", "--collect-only", "-q", folder=tmp_path)
-    named = bench("--benchmark", "--collect-only", "-q", "-k", "speed", folder=tmp_path)
-    assert "test_speed" not in quiet.stdout and "deselected" in quiet.stdout
-    assert "test_speed" in named.stdout
+def test_speed_cases_run_only_when_named(bench: Bench, tmp_path: Path) -> None:
+    quiet = bench("--benchmark", "--collect-only", "-q")
+    named = bench("--benchmark", "--collect-only", "-q", "-k", "speed")
+    assert "test_speed" not in quiet.printed and "deselected" in quiet.printed
+    assert "test_speed" in named.printed
