@@ -48,7 +48,7 @@ def test_lists_made_elsewhere_reach_the_board(exported: Path) -> None:
     (exported / "card.yaml").write_text(CARD)
     words = ["submit", "lists.parquet", "--dataset", "sample", "--name", "next-item", "--kind", "sequential"]
     said = run([*COMMAND, *words, "--card", "card.yaml"], exported)
-    assert "accepted" in said and "recall@5" in said and "record: results/v1/sample/next-item/" in said
+    assert "accepted" in said and "Recall@5" in said and "record: results/v1/sample/next-item/" in said
     assert "0 problems" in run([*COMMAND, "results", "check", "--all-data"], exported)
     (stored,) = (
         one for one in load_records(exported / "results").records if one.record.model.name == "next-item"
