@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -63,11 +64,16 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         raise DataError(f"{path} is empty; download it again")
 
 
-def _open(path: Path) -> IO[bytes]:
-    stream = path.open("rb")
-    magic = stream.read(len(_GZIP_MAGIC))
-    stream.seek(0)
-    return gzip.GzipFile(fileobj=stream) if magic == _GZIP_MAGIC else stream  # type: ignore[return-value]
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as stream:
+        magic = stream.read(len(_GZIP_MAGIC))
+        stream.seek(0)
+        if magic != _GZIP_MAGIC:
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield unpacked  # type: ignore[misc]
 
 
 def _decode(path: Path, first_line: int, data: bytes) -> Block:

@@ -38,18 +38,17 @@ def train_in_own_process(folder: Path, corpus: Corpus) -> float:
     write_text(folder / CORPUS, json.dumps(asdict(corpus), ensure_ascii=False))
     result = None
     with (folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
-        process = _start(folder, log)
-        try:
-            for message in _messages(process.stdout, log):
-                if "progress" in message:
-                    report(*message["progress"])
-                else:
-                    result = message
-        except BaseException:
-            process.terminate()  # its checkpoint is whole at any moment
-            raise
-        finally:
-            code = process.wait()
+        with _start(folder, log) as process:
+            try:
+                for message in _messages(process.stdout, log):
+                    if "progress" in message:
+                        report(*message["progress"])
+                    else:
+                        result = message
+            except BaseException:
+                process.terminate()  # its checkpoint is whole at any moment
+                raise
+        code = process.returncode
         if code or result is None:
             log.seek(0)
             tail = "".join(log.readlines()[-SHOWN_LINES:])
