@@ -71,7 +71,7 @@ def test_submit_on_validation_scores_and_records_nothing(tmp_path: Path) -> None
     code, output = command(*options, "--on", "validation", "--results", str(tmp_path / "results"))
     assert code == 0, output
     removed = output.partition("seen items removed")[2]
-    assert "recall@5 1.0000" in removed and "nothing was written" in output
+    assert "Recall@5 1.0000" in removed and "nothing was written" in output
     assert not load_records(tmp_path / "results").valid()
     code, output = command(*options, "--results", str(tmp_path / "results"))
     assert (
