@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bench.schema import Catalogue, Examples, Histories, Split
+
+# mutmut runs the tests again and again in one process, which hypothesis takes for another runner's work
+settings.register_profile("mutation", suppress_health_check=[HealthCheck.differing_executors])
 
 REAL_DATA = os.environ.get("GENREC_BENCH_DATA")
 if "PYTEST_XDIST_WORKER" in os.environ:

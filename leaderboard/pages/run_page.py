@@ -126,6 +126,7 @@ def _show_cost(record: Record) -> None:
         ("Users per second (recommend)", formatting.count(cost.users_per_second)),
         ("Latency of one user's request, p50", _latency(cost.latency_ms.p50 if cost.latency_ms else None)),
         ("Latency of one user's request, p95", _latency(cost.latency_ms.p95 if cost.latency_ms else None)),
+        ("RAM when fit began: interpreter, libraries, data", formatting.size(cost.start_rss_bytes)),
         ("Peak RAM", formatting.size(cost.peak_rss_bytes)),
         ("Peak VRAM, allocated by tensors", formatting.size(vram.allocated if vram else None)),
         ("Peak VRAM, reserved by the allocator", formatting.size(vram.reserved if vram else None)),

@@ -17,6 +17,7 @@ from bench.records import store
 from bench.records.store import load_record, load_records
 from bench.reproduction.report import ReproducedRow, Reproduction, save
 from bench.schema import Split
+from leaderboard.frames import formatting
 from leaderboard.navigation import PAGES
 
 APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
@@ -234,6 +235,10 @@ def test_the_run_page_shows_everything_of_a_record(open_app: Open, folders: dict
     assert stored.record.dataset.fingerprint in text and stored.record.command in text
     assert stored.record.metrics is not None
     assert f"{stored.record.metrics.seen_kept['recall@20'].value:.3f}" in text
+    times = [sample.seconds for sample in stored.record.cost.memory_timeline]
+    apart = (max(times) - min(times)) / (len(set(times)) - 1)
+    moments = f"**Memory over the run**, at {len(set(times))} moments, {formatting.seconds(apart)} apart"
+    assert moments in text
     assert len(app.get("download_button")) == 5
     assert len(app.get("vega_lite_chart")) == 4 + 3
     labels = {element.proto.label for element in app.get("download_button")}
