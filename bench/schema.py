@@ -18,6 +18,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.ragged import cut
+
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -166,10 +168,7 @@ class Histories:
     def take(self, rows: NDArray[Any]) -> Histories:
         """Give the sequences at these positions, in this order."""
         rows = np.asarray(rows, dtype=np.int64)
-        lengths = self.lengths[rows]
-        indptr = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        source = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        indptr, source = cut(self.indptr[rows], self.lengths[rows])
         times = None if self.times is None else self.times[source]
         return Histories(indptr=indptr, items=self.items[source], users=self.users[rows], times=times)
 

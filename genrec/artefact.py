@@ -23,6 +23,7 @@ import platformdirs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from bench.errors import ConfigError
+from bench.files.atomic import replace_text
 from bench.retrieval.settings import RetrieveSettings
 from genrec.config import GenerateSettings, Precision, Preset, settings_digest
 
@@ -115,17 +116,7 @@ def package_versions() -> dict[str, str]:
 def write(folder: Path, artefact: Artefact) -> None:
     """Replace `artefact.json` atomically."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RECORD, artefact.model_dump_json(indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file through a temporary one in the same folder: readers see all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_text(folder / RECORD, artefact.model_dump_json(indent=1))
 
 
 def read(folder: Path) -> Artefact:

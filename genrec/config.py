@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.errors import ConfigError, unknown_name
 from bench.retrieval.item_text import ItemFormat
 from bench.retrieval.settings import RetrieveSettings
+from genrec.decoding.strategies import STRATEGIES
 from genrec.overrides import apply_setting, known_keys
 
 PromptFormat = Literal["published", "compact"]
-Strategy = Literal["beam", "sample", "calrec", "constrained"]
 Backend = Literal["auto", "unsloth", "peft", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
 Batching = Literal["padded", "length_grouped", "packed"]
@@ -105,7 +105,8 @@ class FinetuneSettings(_Settings):
 class GenerateSettings(_Settings):
     """Writing the text of the next item."""
 
-    strategy: Strategy = "beam"
+    strategy: str = "beam"
+    """A name in `genrec.decoding.strategies`."""
     num_beams: int = Field(5, ge=1)
     """Beams kept, and texts returned, by beam and constrained; texts drawn by sample."""
     length_penalty: float = 1.0
@@ -128,6 +129,18 @@ class GenerateSettings(_Settings):
     token_budget: int | None = Field(None, ge=64)
     """Tokens in one batch: users x (longest prompt + continuations x new tokens). None: found from
     the free memory of the GPU, or 16,384 on a CPU."""
+
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in STRATEGIES:
+            raise ValueError(f"there is no strategy '{name}'; allowed: {', '.join(STRATEGIES)}")
+        return name
+
+    @property
+    def continuations(self) -> int:
+        """Continuations of a prompt that are written at one time."""
+        return int(getattr(self, STRATEGIES[self.strategy].continuations))
 
     @model_validator(mode="after")
     def _room(self) -> GenerateSettings:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.datasets import prompts as published
+from bench.ragged import cut
 from bench.retrieval import item_text
 from bench.schema import Catalogue, Histories, Wording
 from genrec.config import Preset
@@ -49,16 +50,9 @@ def prompts(histories: Histories, texts: Sequence[str], preset: Preset, wording:
 
 def last_items(histories: Histories, count: int) -> Histories:
     """Keep the newest `count` items of each history."""
-    lengths = histories.lengths
-    kept = np.minimum(lengths, count)
-    indptr = np.zeros(len(histories) + 1, dtype=np.int64)
-    np.cumsum(kept, out=indptr[1:])
-    position = np.arange(len(histories.items)) - np.repeat(histories.indptr[:-1], lengths)
-    return Histories(
-        indptr=indptr,
-        items=histories.items[position >= np.repeat(lengths - kept, lengths)],
-        users=histories.users,
-    )
+    kept = np.minimum(histories.lengths, count)
+    indptr, source = cut(histories.indptr[1:] - kept, kept)
+    return Histories(indptr=indptr, items=histories.items[source], users=histories.users)
 
 
 def _plain(title: str, words: int | None) -> str:

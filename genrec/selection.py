@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.cost.meter import Meter
 from bench.errors import ConfigError, unknown_name
+from bench.files.atomic import replace_text
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.progress import report
 from bench.record import DEPTH, VIEWS, View
@@ -26,12 +27,11 @@ from genrec import artefact
 from genrec.availability import check_available
 from genrec.config import GenerateSettings, Preset
 from genrec.decoding.generator import TextGenerator, generation_key
+from genrec.decoding.strategies import STRATEGIES
 from genrec.prompt_format import item_texts, prompts
 from genrec.training.finetune import finetune
 
 RECORD = "selection.json"
-_DRAWN = ("sample", "calrec")
-_STRATEGIES = ("beam", "constrained", *_DRAWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +58,20 @@ def parse_candidates(names: str, preset: Preset) -> list[Candidate]:
 
 def _candidate(name: str, preset: Preset) -> Candidate:
     strategy, colon, value = name.partition(":")
-    if strategy not in _STRATEGIES:
-        raise unknown_name("strategy", strategy, _STRATEGIES)
+    if strategy not in STRATEGIES:
+        raise unknown_name("strategy", strategy, STRATEGIES)
     chosen: dict[str, Any] = {"strategy": strategy}
-    if strategy != "constrained":
+    if not STRATEGIES[strategy].constrained:
         chosen |= {"exclude_seen": False, "stop": "end"}
-    if colon and strategy in _DRAWN:
+    if colon and STRATEGIES[strategy].drawn:
         chosen["temperature"] = _number(name, value, "temperature", "0.2")
     elif colon:
         beams = _number(name, value, "number of beams", "10")
         if beams != int(beams):
             raise ConfigError(f"strategy '{name}': the number of beams is whole, as in {strategy}:10")
         chosen["num_beams"] = int(beams)
-    rule = {"list_rule": "calrec"} if strategy == "calrec" else {}
+    own_rule = STRATEGIES[strategy].list_rule
+    rule = {"list_rule": own_rule} if own_rule else {}
     return Candidate(
         name=name,
         generate=preset.generate.model_copy(update=chosen),
@@ -203,7 +204,7 @@ def keep_best(
         "by": {"metric": metric, "view": view},
         "rows": rows,
     }
-    artefact.write_text(folder / RECORD, json.dumps(table, indent=1, allow_nan=False))
+    replace_text(folder / RECORD, json.dumps(table, indent=1, allow_nan=False))
     artefact.select(
         folder,
         GenerateSettings.model_validate(best["generate"]),

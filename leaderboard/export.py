@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -13,6 +11,7 @@ from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender
 from bench.datasets.registry import display_name
 from bench.errors import BenchError, ConfigError, RecordError
+from bench.files.atomic import replace_text
 from bench.labels import RANKED_BY, VIEW_LABELS, metric_label
 from bench.record import View
 from bench.records.store import StoredRecord, load_records
@@ -49,7 +48,7 @@ def export(results_dir: Path, folder: Path, *, view: View, cutoff: int) -> Path:
     html = page(boards, view=view, cutoff=cutoff)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / FILE_NAME, html)
+        replace_text(folder / FILE_NAME, html)
     except OSError as error:
         raise ConfigError(f"cannot write to '{folder}': {error.strerror or error}") from None
     return folder / FILE_NAME
@@ -101,11 +100,3 @@ def _contenders(records: Sequence[StoredRecord]) -> list[Contender]:
         except BenchError:
             continue  # no ranks: the row has no standing
     return found
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)

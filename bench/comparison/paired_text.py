@@ -11,11 +11,15 @@ from typing import Any
 from bench.comparison.paired import Comparison, Pair
 from bench.labels import PAIRED_TEST, VIEW_LABELS, metric_label
 from bench.statistics.bootstrap import Interval
+from bench.text_table import new_table, render
 
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 )
+
+WIDTH = 160
+"""Characters of a line; the table of pairs has nine columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,16 +135,10 @@ def _interval(interval: Interval, sign: str = "") -> str:
 
 
 def _aligned(table: _Table) -> str:
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column and column < len(row) - 1 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    laid_out = new_table(table.header, left=(0, -1))
+    for row in table.rows:
+        laid_out.add_row(*row)
+    return render(laid_out, WIDTH)
 
 
 def _finite(value: Any) -> Any:

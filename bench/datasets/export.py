@@ -8,8 +8,6 @@ asin_text`, where `ptext` is the prompt, `text` the prompt with the target's lin
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 
 from bench.datasets.prompts import example_texts, prompts, training_texts
 from bench.errors import DataError, Unavailable
+from bench.files.atomic import new_folder
 from bench.retrieval.item_text import item_texts
 from bench.schema import Catalogue, Examples, Histories, Interactions, Split
 
@@ -26,7 +25,7 @@ from bench.schema import Catalogue, Examples, Histories, Interactions, Split
 def export_parquet(split: Split, folder: Path) -> None:
     """Write train, validation, test and catalogue as parquet, and what they are as `dataset.json`."""
     texts = item_texts(split.catalogue)
-    with new_folder(folder) as target:
+    with new_data_folder(folder) as target:
         for name, table in _tables(split, texts).items():
             _write(table, target / f"{name}.parquet")
         _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
@@ -43,7 +42,7 @@ def export_dataset_dict(split: Split, folder: Path) -> None:
         ) from None
     texts = item_texts(split.catalogue)
     tables = _tables(split, texts)
-    with new_folder(folder) as target:
+    with new_data_folder(folder) as target:
         DatasetDict({name: Dataset(table) for name, table in tables.items()}).save_to_disk(str(target))
 
 
@@ -71,7 +70,7 @@ def export_for_submission(split: Split, folder: Path) -> None:
         "item_ids": _id_lists(validation.histories, split.catalogue),
         "target_id": _ids(split.catalogue.item_ids, validation.targets),
     }
-    with new_folder(folder) as target:
+    with new_data_folder(folder) as target:
         for name, columns in (("histories", answer), ("train", learn), ("validation", choose)):
             _write(pa.table(columns), target / f"{name}.parquet")
         _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
@@ -101,7 +100,7 @@ def export_interactions(interactions: Interactions, folder: Path, *, as_csv: boo
     }
     if as_csv:
         items["categories"] = ["|".join(names) for names in catalogue.categories]
-    with new_folder(folder) as target:
+    with new_data_folder(folder) as target:
         for name, columns in (("interactions", purchases), ("items", items)):
             if as_csv:
                 pc.write_csv(pa.table(columns), target / f"{name}.csv")
@@ -192,19 +191,12 @@ def _write_facts(split: Split, folder: Path) -> None:
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_data_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `folder` if all goes well; an existing one is left alone."""
     if folder.exists():
         raise DataError(f"{folder} exists already; name a new folder")
-    temporary = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        yield temporary
-        temporary.chmod(0o755)
-        temporary.rename(folder)
+        with new_folder(folder) as temporary:
+            yield temporary
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)

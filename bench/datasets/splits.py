@@ -40,6 +40,7 @@ from bench.datasets.split_rules import (
 )
 from bench.datasets.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
 from bench.errors import DataError
+from bench.ragged import cut
 from bench.retrieval.item_text import text_fingerprint
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Int64Array, Interactions, Split
 
@@ -134,9 +135,7 @@ def _examples(sequences: Sequences, users: Int32Array, places: Int64Array, table
 
 def _heads(sequences: Sequences, users: Int32Array, keep: Int64Array, rows: Int32Array) -> Histories:
     """Cut out the first `keep` items of these users' sequences; `rows` is who they are in the split."""
-    indptr = np.zeros(len(users) + 1, dtype=np.int64)
-    np.cumsum(keep, out=indptr[1:])
-    source = np.repeat(sequences.starts[users] - indptr[:-1], keep) + np.arange(indptr[-1])
+    indptr, source = cut(sequences.starts[users], keep)
     return Histories(indptr=indptr, items=sequences.items[source], users=rows, times=sequences.times[source])
 
 

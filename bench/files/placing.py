@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from bench.errors import RecordError
+from bench.files.atomic import Fill, place_file
 
 
 def file_sha256(path: Path) -> str:
@@ -46,28 +43,18 @@ class Placing:
             except OSError:  # another process has put something there meanwhile
                 break
 
-    def place(self, path: Path, fill: Callable[[Path], Any]) -> str:
+    def place(self, path: Path, fill: Fill) -> str:
         """Fill a temporary file, flush it and link it to `path`, which must be free; give its SHA-256.
 
         Raises RecordError if the path is taken, and whatever `fill` raises.
         """
         self._make_folders(path.parent)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         try:
-            fill(temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            digest = file_sha256(temporary)
-            os.link(temporary, path)
+            place_file(path, fill)
         except FileExistsError:
             raise RecordError(f"{path} exists, and a record is never overwritten") from None
-        finally:
-            temporary.unlink(missing_ok=True)
         self._files.append(path)
-        return digest
+        return file_sha256(path)
 
     def _make_folders(self, folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]

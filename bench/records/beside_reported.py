@@ -16,6 +16,7 @@ from bench.models import available_models
 from bench.record import VIEWS, Estimate
 from bench.records.store import StoredRecord, load_records
 from bench.reported.rows import ReportedRow, find_reported
+from bench.text_table import new_table, render
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,13 +166,15 @@ def as_text(found: ReportedComparison, width: int = 100) -> str:
     """Lay it out for a terminal: values by metric, then differences, then notes."""
     out = [f"Measured and reported on {found.dataset} (reported values are never ranked with measured ones)"]
     for metric in dict.fromkeys(line.metric for line in found.lines):
-        out += ["", f"{metric_label(metric):<44}{'value':>8}{'95 % interval':>18}{'users':>9}  seen items"]
+        table = new_table(
+            [metric_label(metric), "", "value", "95 % interval", "users", "seen items"], left=(0, -1)
+        )
         for line in (line for line in found.lines if line.metric == metric):
             interval = "-" if line.low is None or line.high is None else f"{line.low:.4f}-{line.high:.4f}"
             users = "-" if line.users is None else f"{line.users:,}"
             mark = "measured" if line.measured else "reported"
-            name = line.row if len(line.row) <= 32 else line.row[:31] + "."
-            out.append(f"  {mark} {name:<33}{line.value:>8.4f}{interval:>18}{users:>9}  {line.seen_items}")
+            table.add_row(f"{mark} {line.row}", f"{line.value:.4f}", interval, users, line.seen_items)
+        out += ["", render(table, width)]
     for row in dict.fromkeys(difference.row for difference in found.differences):
         out += ["", f"How {row} differs from this harness"]
         for one in (one for one in found.differences if one.row == row):

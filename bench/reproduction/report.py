@@ -23,6 +23,7 @@ from bench.datasets.entries import AMAZON_2014
 from bench.datasets.registry import raw_files
 from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import RecordError
+from bench.files.atomic import replace_text
 from bench.files.ordinary import read_ordinary
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.models import create, find_model
@@ -287,11 +288,9 @@ def _whole_sequences(split: Split) -> Histories:
 def save(found: Reproduction, results_dir: Path) -> Path:
     """Write the report where the board looks for it, replacing an older one whole."""
     path = results_dir / VERSION_FOLDER / found.dataset / FILE_NAME
-    temporary = path.with_name(f".tmp-{FILE_NAME}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, found.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise RecordError(f"could not write {path}: {error.strerror or error}") from error
     return path

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from bench.ragged import cut
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array
 
 SETTINGS = {"method": "lucene", "k1": 1.5, "b": 0.75}
@@ -135,7 +136,7 @@ class BM25Index:
         held, times = np.unique(tokens, return_counts=True)
         starts = self.rare.indptr[held]
         lengths = self.rare.indptr[held + 1] - starts
-        postings = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        _, postings = cut(starts, lengths)
         weights = self.rare.data[postings] * np.repeat(times, lengths)
         scores: FloatArray = (self.common_tokens[:, None] == tokens).sum(axis=1) @ self.common
         scores += np.bincount(self.rare.indices[postings], weights, minlength=len(scores))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import textwrap
 import time
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bench.run.runner import Outcome
+from bench.text_table import new_table, render
 
 WIDTH = 112
 _HEADINGS = tuple(map(metric_label, HEADLINE))
@@ -68,7 +68,7 @@ class LiveLine:
 def results_table(outcomes: Sequence[Outcome]) -> str:
     """Measured rows in both views, then what others reported for the same data set, then the paths."""
     records = [outcome.record for outcome in outcomes]
-    parts = [_render(_measured(records))]
+    parts = [render(_measured(records), WIDTH)]
     first = records[0].dataset
     parts.append(
         f"{first.users:,} users, {first.items:,} items, {first.split}, ties '{first.ties}', "
@@ -89,7 +89,7 @@ def speed_table(speeds: Sequence[tuple[str, dict[str, Any]]]) -> str:
         facts = ", ".join(f"{key} {_fact(value)}" for key, value in info.items() if key != "ratio")
         ratio = info.get("ratio")
         table.add_row(name, facts, f"{ratio:.1f}x" if isinstance(ratio, int | float) else "")
-    return _render(table)
+    return render(table, WIDTH)
 
 
 def _measured(records: Sequence[Record]) -> Table:
@@ -135,28 +135,12 @@ def _reported(dataset: str, limit: int = 8) -> str | None:
         textwrap.fill(f"({number}) {note}", WIDTH, subsequent_indent="    ") for note, number in notes.items()
     ]
     lines.append(f"All {len(load_reported(dataset))} rows, with sources: genrec-bench reported {dataset}\n")
-    return "\n".join([_render(table), *lines])
+    return "\n".join([render(table, WIDTH), *lines])
 
 
 def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     figures = {*_HEADINGS, "wall s", "users/s", "peak RAM", "peak VRAM", "ratio"}
-    for column in columns:
-        justify: Any = "right" if column in figures else "left"
-        table.add_column(column, justify=justify, no_wrap=column != "what was compared")
-    return table
-
-
-def _render(table: Table) -> str:
-    from rich.console import Console
-
-    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False, no_color=True)
-    console.print(table)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return new_table(columns, left=[number for number, name in enumerate(columns) if name not in figures])
 
 
 def _fact(value: Any) -> str:

@@ -6,7 +6,6 @@ run that uses its constants.
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import ConfigError
+from bench.files.atomic import replace_text
 from bench.schema import TrainingData
 
 
@@ -68,9 +68,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     """Write a ledger as YAML, in one step."""
     body = ledger.model_dump(mode="json", exclude={"scored_on_test"})
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(yaml.safe_dump(body, sort_keys=False, width=110), encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, yaml.safe_dump(body, sort_keys=False, width=110))
 
 
 def read_ledger(path: Path) -> Ledger | None:

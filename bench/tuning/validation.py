@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.errors import ConfigError
+from bench.ragged import cut
 from bench.schema import Examples, Histories, Int64Array, TrainingData
 
 SPLIT_USERS = "split"
@@ -82,9 +83,7 @@ def _take(examples: Examples, rows: Int64Array) -> Examples:
 
 def _heads(sequences: Histories, keep: Int64Array) -> Histories:
     """Cut out the first `keep` items of each sequence."""
-    indptr = np.zeros(len(sequences) + 1, dtype=np.int64)
-    np.cumsum(keep, out=indptr[1:])
-    source = np.repeat(sequences.indptr[:-1] - indptr[:-1], keep) + np.arange(indptr[-1])
+    indptr, source = cut(sequences.indptr[:-1], keep)
     return replace(
         sequences,
         indptr=indptr,

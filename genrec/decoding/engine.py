@@ -20,6 +20,7 @@ from genrec.decoding.kept_texts import Written
 from genrec.decoding.prompt_tokens import common_prefix, continuations, encode
 from genrec.decoding.sample import SampleRules, sample, uniforms
 from genrec.decoding.seen_texts import SeenTexts, padded
+from genrec.decoding.strategies import STRATEGIES
 from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie
 
@@ -52,14 +53,15 @@ class Engine:
         self._techniques = techniques
         self._model, self._tokenizer, self._settings, self._seed = model.eval(), tokenizer, settings, seed
         self._end: int = tokenizer.eos_token_id
-        self._branches = settings.calrec_samples if settings.strategy == "calrec" else settings.num_beams
+        self._strategy = STRATEGIES[settings.strategy]
+        self._branches = settings.continuations
         self._steps = settings.max_new_tokens
         self._trie: Trie | None = None
         self._blocked: list[Int64Array] | None = None
-        if settings.strategy == "constrained":
+        if self._strategy.constrained:
             if not catalogue_texts:
                 raise ConfigError(
-                    "the strategy 'constrained' needs the texts of a catalogue, and there are none"
+                    f"the strategy '{settings.strategy}' needs the texts of a catalogue, and there are none"
                 )
             self._texts = list(dict.fromkeys(catalogue_texts))
             self._trie = Trie(continuations(tokenizer, self._texts, example_prompt), self._end, model.device)
@@ -166,13 +168,12 @@ class Engine:
             filler=self._end,
             prefix=prefix,
         )
-        if self._settings.strategy in ("sample", "calrec"):
+        if self._strategy.drawn:
             texts = self._sampled(branches, keys)
         else:
             texts = self._searched(branches, blocked)
         seconds = (time.perf_counter() - start) / len(prompts)
-        distinct = self._settings.strategy == "calrec"
-        return [_written(entries, seconds, distinct=distinct) for entries in texts]
+        return [_written(entries, seconds, distinct=self._strategy.distinct) for entries in texts]
 
     def _searched(self, branches: Branches, blocked: list[Int64Array] | None) -> list[list[_Entry]]:
         rules = BeamRules(

@@ -27,6 +27,7 @@ from bench.schema import Histories, Int32Array
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.decoding.pace import pace_of
+from genrec.decoding.strategies import STRATEGIES
 from genrec.decoding.techniques import USUAL, Techniques
 from genrec.weights.threads import threads_for
 
@@ -138,16 +139,11 @@ def generation_key(
     `model` names the weights (the artefact's folder), `fingerprint` the data, `pace` (see
     `genrec.decoding.pace`) what decides the speed. What the strategy does not read is left out.
     """
-    unread = {
-        "beam": {"calrec_samples", "temperature", "top_k", "top_p"},
-        "constrained": {"calrec_samples", "temperature", "top_k", "top_p", "length_penalty"},
-        "sample": {"calrec_samples", "length_penalty"},
-        "calrec": {"num_beams", "length_penalty"},
-    }[settings.strategy]
+    strategy = STRATEGIES[settings.strategy]
     # defaults are left out, so that a setting added later does not rename what is written already
-    chosen = settings.model_dump(mode="json", exclude=unread, exclude_defaults=True)
-    drawn = settings.strategy in ("sample", "calrec")
-    rest = {"seed": seed if drawn else None, "model": model, "data": fingerprint, "pace": dict(pace)}
+    chosen = settings.model_dump(mode="json", exclude=set(strategy.unread), exclude_defaults=True)
+    drawn_by = seed if strategy.drawn else None
+    rest = {"seed": drawn_by, "model": model, "data": fingerprint, "pace": dict(pace)}
     return settings_digest(chosen, rest)
 
 

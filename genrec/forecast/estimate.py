@@ -20,7 +20,6 @@ from genrec.forecast.memory import (
     finetune_memory,
     generate_memory,
     kv_bytes,
-    sequences_a_user,
     trainable_parameters,
     user_bytes,
     weight_bytes,
@@ -137,7 +136,7 @@ def users_a_batch(
 
 def generate_flops(shape: Shape, generation: GenerateSettings, prompts: Int64Array) -> float:
     """2 for each block weight and token: prompts once, then every continuation to its full length."""
-    written = sequences_a_user(generation) * generation.max_new_tokens
+    written = generation.continuations * generation.max_new_tokens
     head = 2.0 * shape.vocab_size * shape.hidden_size
     return float(prompts.sum() * 2.0 * shape.block_parameters) + len(prompts) * written * (
         2.0 * shape.block_parameters + head
@@ -161,7 +160,7 @@ def generate_seconds(
     """
     rate = gpu.flops_per_second * mfu
     prefill = float(prompts.sum()) * 2 * shape.block_parameters / rate
-    sequences = users * sequences_a_user(generation)
+    sequences = users * generation.continuations
     length = float(prompts.mean()) + generation.max_new_tokens / 2
     reads = weight_bytes(shape, four_bit=settings.four_bit) + sequences * length * kv_bytes(shape)
     arithmetic = sequences * 2.0 * (shape.block_parameters + shape.vocab_size * shape.hidden_size)

@@ -97,14 +97,9 @@ def kv_bytes(shape: Shape) -> int:
     return 2 * 2 * shape.layers * shape.kv_heads * shape.head_dim
 
 
-def sequences_a_user(settings: GenerateSettings) -> int:
-    """Continuations that are written at one time for one user."""
-    return settings.calrec_samples if settings.strategy == "calrec" else settings.num_beams
-
-
 def user_bytes(shape: Shape, settings: GenerateSettings, *, prompt: int) -> float:
     """Device memory of one user: cache of the prompt, once, and of each continuation; their logits twice."""
-    sequences = sequences_a_user(settings)
+    sequences = settings.continuations
     cache = (prompt + sequences * settings.max_new_tokens) * kv_bytes(shape)
     return cache + sequences * shape.vocab_size * 8.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from genrec.config import FinetuneSettings, GenerateSettings
 from genrec.forecast.estimate import finetune_flops_per_token
 from genrec.forecast.gpus import GPUS, Gpu
-from genrec.forecast.memory import kv_bytes, sequences_a_user, weight_bytes
+from genrec.forecast.memory import kv_bytes, weight_bytes
 from genrec.weights.shapes import Shape
 
 
@@ -59,7 +59,7 @@ def generation_work(
     Prefill: 2 operations a weight and token, each prompt once. A decoding step reads all weights once
     a batch and the keys and values of each user's prompt (once, or once a beam) and of each beam.
     """
-    beams = sequences_a_user(generation)
+    beams = generation.continuations
     per_token = 2.0 * (shape.block_parameters + shape.vocab_size * shape.hidden_size)
     copies = 1 if prompts_kept_once else beams
     positions = prompt_tokens * copies + users * beams * steps / 2

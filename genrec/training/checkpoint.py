@@ -7,12 +7,13 @@ between the two writes leaves a checkpoint whose best weights are still there.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from bench.files.atomic import replace_file
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -68,7 +69,7 @@ def save(folder: Path, model: Any, optimizer: Any, progress: Progress) -> None:
         "rng": torch.get_rng_state(),
         "rng_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
-    _write(folder / CHECKPOINT, lambda path: torch.save(state, path))
+    replace_file(folder / CHECKPOINT, lambda path: torch.save(state, path))
     for path in folder.glob("best-*.safetensors"):
         if path != best_path(folder, progress.best_step):
             path.unlink()
@@ -115,7 +116,7 @@ def save_best(folder: Path, model: Any, step: int) -> None:
     from safetensors.torch import save_file
 
     weights = {name: value.detach().cpu().contiguous() for name, value in trainable(model).items()}
-    _write(best_path(folder, step), lambda path: save_file(weights, path))
+    replace_file(best_path(folder, step), lambda path: save_file(weights, path))
 
 
 def load_best(folder: Path, model: Any, step: int) -> None:
@@ -123,11 +124,3 @@ def load_best(folder: Path, model: Any, step: int) -> None:
     from safetensors.torch import load_file
 
     load_weights(model, load_file(best_path(folder, step)))
-
-
-def _write(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import DataError
+from bench.ragged import cut
 from bench.schema import Examples, Histories, TrainingData
 from genrec.config import Preset
 from genrec.prompt_format import HEADING, item_texts, prompts
@@ -65,9 +66,7 @@ def line_chunks(sequences: Histories, size: int, windows: int) -> Histories:
     if not rows:
         return Histories.from_lists([])
     row, start, end = (np.concatenate(parts) for parts in (rows, starts, ends))
-    indptr = np.zeros(len(row) + 1, dtype=np.int64)
-    np.cumsum(end - start, out=indptr[1:])
-    source = np.repeat(start - indptr[:-1], end - start) + np.arange(indptr[-1])
+    indptr, source = cut(start, end - start)
     return Histories(indptr=indptr, items=sequences.items[source], users=sequences.users[row])
 
 
@@ -83,10 +82,7 @@ def training_examples(sequences: Histories, windows: int) -> Examples:
         rows.append(chosen)
         ends.append(sequences.indptr[chosen + 1] - window)
     row, end = np.concatenate(rows), np.concatenate(ends)
-    history_lengths = end - 1 - sequences.indptr[row]
-    indptr = np.zeros(len(row) + 1, dtype=np.int64)
-    np.cumsum(history_lengths, out=indptr[1:])
-    source = np.repeat(sequences.indptr[row] - indptr[:-1], history_lengths) + np.arange(indptr[-1])
+    indptr, source = cut(sequences.indptr[row], end - 1 - sequences.indptr[row])
     return Examples(
         histories=Histories(indptr=indptr, items=sequences.items[source], users=sequences.users[row]),
         targets=sequences.items[end - 1],

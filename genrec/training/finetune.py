@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from bench.cost.environment import cpu_name
 from bench.cost.gpu import open_gpus
+from bench.files.atomic import replace_folder, replace_text
 from bench.progress import report
 from bench.schema import Histories, TrainingData
 from genrec import artefact
@@ -182,9 +182,9 @@ def train_into(
         )
         with threads_for(trainable.model):
             trained = train(job)
-    _replace_folder(folder / trainable.subfolder, trainable.save)
-    _replace_folder(folder / "tokenizer", tokenizer.save_pretrained)
-    artefact.write_text(folder / "training.json", json.dumps(_summary(job, trained.progress), indent=1))
+    replace_folder(folder / trainable.subfolder, trainable.save)
+    replace_folder(folder / "tokenizer", tokenizer.save_pretrained)
+    replace_text(folder / "training.json", json.dumps(_summary(job, trained.progress), indent=1))
     return trained.carried_seconds
 
 
@@ -200,12 +200,3 @@ def _summary(job: Job, progress: checkpoint.Progress) -> dict[str, Any]:
         "tokens_per_second": round(progress.tokens / progress.seconds, 1),
         "padding_share": round(1 - progress.tokens / progress.padded_tokens, 4),
     }
-
-
-def _replace_folder(target: Path, fill: Callable[[Path], Any]) -> None:
-    """Make a folder that is either absent or whole."""
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    fill(temporary)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.replace(target)

@@ -6,10 +6,10 @@ weights. A record made from one is of kind cost-only.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.files.atomic import replace_folder
 from genrec.weights.base_model import default_device, quiet
 from genrec.weights.shapes import Shape, llama_config
 from genrec.weights.tokenizer import train_tokenizer
@@ -38,8 +38,6 @@ def write_random_checkpoint(folder: Path, shape: Shape, texts: Sequence[str], *,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
     default = torch.get_default_dtype()
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices=devices), default_device(), quiet():
@@ -49,7 +47,10 @@ def write_random_checkpoint(folder: Path, shape: Shape, texts: Sequence[str], *,
             model = LlamaForCausalLM(config)
         finally:
             torch.set_default_dtype(default)
-        model.save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
-    temporary.replace(folder)
+
+        def save(temporary: Path) -> None:
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+
+        replace_folder(folder, save)
     return folder

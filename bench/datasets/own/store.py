@@ -59,9 +59,9 @@ class OwnDataset(BaseModel):
 
 def write(dataset: OwnDataset, interactions: Interactions, folder: Path) -> None:
     """Write a new folder, whole or not at all; DataError where it exists."""
-    from bench.datasets.export import new_folder
+    from bench.datasets.export import new_data_folder
 
-    with new_folder(folder) as target:
+    with new_data_folder(folder) as target:
         _write_tables(interactions, target)
         text = yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
         (target / FILE_NAME).write_text(text, encoding="utf-8")

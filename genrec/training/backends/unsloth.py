@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, Unavailable
+from bench.files.atomic import replace_text
 from bench.progress import report
-from genrec.artefact import write_text
 from genrec.availability import UNSLOTH_PYTHON
 from genrec.training.corpus import Corpus
 
@@ -35,7 +35,7 @@ def train_in_own_process(folder: Path, corpus: Corpus) -> float:
     Raises BenchError with the end of the process's log if it fails. Should this process die, the other
     ends at its next report, and a later attempt goes on from its checkpoint.
     """
-    write_text(folder / CORPUS, json.dumps(asdict(corpus), ensure_ascii=False))
+    replace_text(folder / CORPUS, json.dumps(asdict(corpus), ensure_ascii=False))
     result = None
     with (folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
         with _start(folder, log) as process:

@@ -21,7 +21,9 @@ from bench.reported.text import reported_table
 
 @pytest.fixture
 def content() -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load((files("bench") / "reported.yaml").read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = yaml.safe_load(
+        (files("bench.reported") / "reported.yaml").read_text(encoding="utf-8")
+    )
     return parsed
 
 

@@ -21,6 +21,7 @@ from transformers import LlamaForCausalLM
 from bench.progress import listening
 from genrec import artefact
 from genrec.config import FinetuneSettings
+from genrec.training import finetune as finetune_module
 from genrec.training import loss
 from genrec.training.batching import Layout
 from genrec.training.corpus import build_corpus
@@ -267,14 +268,14 @@ def test_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
 
 def test_kill_between_the_weights_and_the_last_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = scratch_preset(max_steps=3)
-    write_text = artefact.write_text
+    write_text = finetune_module.replace_text
 
     def stop_before_training_json(path: Path, text: str) -> None:
         if path.name == "training.json":
             raise Interrupted
         write_text(path, text)
 
-    monkeypatch.setattr(artefact, "write_text", stop_before_training_json)
+    monkeypatch.setattr(finetune_module, "replace_text", stop_before_training_json)
     with pytest.raises(Interrupted):
         finetune(DATA, preset, "tiny", seed=0, work=tmp_path)
     monkeypatch.undo()
