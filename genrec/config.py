@@ -134,7 +134,7 @@ class GenerateSettings(_Settings):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in STRATEGIES:
-            raise ValueError(f"there is no strategy '{name}'; allowed: {', '.join(STRATEGIES)}")
+            raise ValueError(str(unknown_name("strategy", name, STRATEGIES)))
         return name
 
     @property
