@@ -288,7 +288,7 @@ def test_whatever_fails_leaves_nothing_behind_and_nothing_else_is_touched(
             raise error
         fsync(handle)
 
-    monkeypatch.setattr("bench.files.placing.os.fsync", failing)
+    monkeypatch.setattr("bench.files.atomic.os.fsync", failing)
     later = make_record(toy_split, created=datetime(2026, 1, 3, tzinfo=UTC))
     with pytest.raises((RecordError, type(error))):
         store.write(later, toy_split, RANKINGS, generations, tmp_path)
