@@ -17,9 +17,9 @@ from pydantic import Field
 from scipy.linalg import lapack
 
 from baselines.constants import Constants
-from baselines.neighbours.best import best_in_dense
 from baselines.neighbours.history import history_weights
 from bench.errors import BenchError
+from bench.retrieval.best import best_in_dense
 from bench.schema import NO_ITEM, Histories, Rankings, TrainingData
 from bench.tuning.space import Real, Space
 

@@ -17,9 +17,9 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.constants import Constants
-from baselines.neighbours.best import best_in_sparse
 from baselines.neighbours.history import Table, history_weights
 from baselines.neighbours.model import NeighbourModel
+from bench.retrieval.best import best_in_sparse
 from bench.schema import NO_ITEM, Histories, TrainingData
 from bench.tuning.space import Real, Whole
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from baselines.neighbours.best import best_in_sparse
 from bench.metrics.ranking import remove_seen
+from bench.retrieval.best import best_in_sparse
 from bench.schema import NO_ITEM, Histories, Rankings
 
 USERS_PER_CHUNK = 512

@@ -14,7 +14,6 @@ from baselines.co_visit import CoVisit
 from baselines.ease import EASE
 from baselines.item_knn import ItemKNN
 from baselines.markov import Markov
-from baselines.neighbours.best import best_in_dense, best_in_sparse
 from baselines.neighbours.history import HistoryRanker, Table
 from baselines.neighbours.pairs import following
 from baselines.neighbours.texts import text_links
@@ -23,6 +22,7 @@ from baselines.text_history import TextHistory
 from bench.contract import RecommenderContract, small_shop
 from bench.errors import ConfigError
 from bench.metrics.ranking import mean_quality, target_ranks
+from bench.retrieval.best import best_in_dense, best_in_sparse
 from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Recommender, Split, TrainingData
 from bench.tuning.space import Real, Whole
 
