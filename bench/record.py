@@ -3,8 +3,8 @@
 A record is `results/v1/<dataset>/<model>/<UTC>-<commit>.json`; beside it, with the same stem, lie
 `.parquet` (the ranked lists: `user_id`, `item_ids`), `.ranks.parquet` (where each user's target
 stands in them; of published outcomes the only file: `user_id` and one view), for generative runs
-`.texts.parquet`, and, if the record was withdrawn, `.invalid.json`. Nothing in the folder is ever
-rewritten.
+`.texts.parquet`, and, if the record was withdrawn or a flag on it cleared, `.invalid.json` or
+`.cleared.json`. Nothing in the folder is ever rewritten.
 """
 
 from __future__ import annotations

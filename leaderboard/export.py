@@ -76,7 +76,7 @@ def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff:
     newest, _ = board_rows.collapse(records)
     standings = board_standings(_contenders(newest), metric=f"{RANKED_BY}@{cutoff}", view=view)
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
-    frame = board_rows.sort_rows(frame, f"-{RANKED_BY}")
+    frame = board_rows.by_rank(frame, RANKED_BY)
     columns = board_cells.board_columns(_COLUMNS, cutoff, clicks=False)
     table = render(columns, board_cells.board_rows(frame, columns, links=None), sort="rank")
     info = records[0].record.dataset

@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the group `results`, which is registered on its own."""
     group.command()(check)
     group.command()(invalidate)
+    group.command()(clear)
 
 
 def check(
@@ -57,6 +58,23 @@ def invalidate(
 
     path = mark(find_record(results, record), reason)
     typer.echo(f"marked as invalid: {path}")
+
+
+def clear(
+    record: Annotated[
+        str, typer.Argument(help="Id as `results list` prints it, or the start of its file name.")
+    ],
+    reason: Annotated[str, typer.Option(help="What was looked at, and why the row may be ranked.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+) -> None:
+    """Let a submitted row that a check flagged be ranked; the flag stays, with the reason beside it."""
+    from bench.records.store import clear as mark
+    from bench.records.store import find_record
+
+    stored = find_record(results, record)
+    for audit in stored.held_back:
+        typer.echo(f"{audit.name}: {audit.message}")
+    typer.echo(f"cleared: {mark(stored, reason)}")
 
 
 def _shown(path: Path, results: Path) -> str:

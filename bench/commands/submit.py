@@ -11,8 +11,10 @@ import typer
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bench.record import Record
+    from bench.record import Audit, Record
+    from bench.schema import Rankings, Split
     from bench.submission import ModelCard
+    from bench.submission.protocol import Protocol
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +26,17 @@ def submit(
     file: Annotated[Path, typer.Argument(help="Parquet, CSV, TSV, JSON, JSON lines, a TREC or ranx run.")],
     name: Annotated[str, typer.Option(help="Name of the model: letters, digits, '.', '_', '-'.")],
     kind: Annotated[str, typer.Option(help="baseline, untrained, sequential, generative or hybrid.")],
-    dataset: Annotated[str, typer.Option(help="Data set that the lists are for.")] = "beauty2014",
-    ties: Annotated[str, typer.Option(help="Order of same-day purchases: file or shuffled:<seed>.")] = "file",
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set of the lists; else as the file states, else beauty2014.")
+    ] = None,
+    ties: Annotated[
+        str | None,
+        typer.Option(help="Order of same-day purchases: file or shuffled:<seed>; else as stated, else file."),
+    ] = None,
     split_name: Annotated[
-        str, typer.Option("--split", help="loo, loo2, time:<date or quantile> or time-loo.")
-    ] = "loo",
+        str | None,
+        typer.Option("--split", help="loo, loo2, time:<date or quantile> or time-loo; else as stated."),
+    ] = None,
     card: Annotated[Path | None, typer.Option(help="Model card, a YAML file.")] = None,
     format_name: Annotated[
         str | None,
@@ -88,6 +96,7 @@ def submit(
         read_submission,
     )
     from bench.submission.controls import option_words
+    from bench.submission.protocol import check_stated, settle_protocol
 
     declared = {
         "fit_seconds": declared_fit_seconds,
@@ -102,7 +111,10 @@ def submit(
         raise ConfigError("--k and --seen-items belong to --outcomes, a file of published ranks")
     if no_texts and not texts:
         raise ConfigError("--no-texts belongs to --texts, a file of generated texts")
-    split = load_split(dataset, ties=ties, split=split_name, data_dir=data_dir)
+    protocol = settle_protocol(file, model_card, dataset=dataset, ties=ties, split=split_name)
+    split = load_split(protocol.dataset, ties=protocol.ties, split=protocol.split, data_dir=data_dir)
+    check_stated(protocol, split.fingerprint)
+    typer.echo(protocol.line)
     if on == "validation":
         split, dry_run = on_validation(split), True
     if outcomes:
@@ -129,9 +141,8 @@ def submit(
         list_rule=list_rule,
         choices=choices,
     )
-    words = ["genrec-bench", "submit", file.name, "--dataset", dataset, "--name", name, "--kind", kind]
-    words += ["--split", split_name] if split_name != "loo" else []
-    words += ["--ties", ties] + (["--card", card.name] if card else [])
+    words = ["genrec-bench", "submit", file.name, "--dataset", split.dataset, "--name", name, "--kind", kind]
+    words += ["--split", protocol.split, "--ties", split.ties] + (["--card", card.name] if card else [])
     words += (["--format", format_name] if format_name else []) + (
         ["--allow-partial"] if allow_partial else []
     )
@@ -142,7 +153,8 @@ def submit(
         words += [f"--declared-{field.replace('_', '-')}", f"{value:g}"] if value is not None else []
     comparable = submission.report.ok and on == "test"
     known = known_lists(split, results, leave_out=name) if comparable else {}
-    record = build_record(submission, entry, split, command=shlex.join(words), known=known)
+    audits = _upload_audits(split, submission.rankings, protocol, results, data_dir) if comparable else []
+    record = build_record(submission, entry, split, command=shlex.join(words), known=known, audits=audits)
     path = None
     if not dry_run:
         kept = None if no_texts else submission.generations
@@ -152,13 +164,36 @@ def submit(
         typer.echo("validation users choose settings; a result is what the test users give")
 
 
+def _upload_audits(
+    split: Split, rankings: Rankings | None, protocol: Protocol, results: Path, data_dir: Path | None
+) -> list[Audit]:
+    """Check what only lists handed in need; where nobody states the protocol, against other tie rules too."""
+    from bench.records.store import load_records
+    from bench.records.upload_audits import audit_upload
+    from bench.submission.protocol import other_rules
+
+    if rankings is None:
+        return []
+    others: dict[str, Split] = {}
+    if protocol.stated_by is None:
+        recorded = [stored.record.dataset for stored in load_records(results).valid()]
+        others = other_rules(split, data_dir, [data.ties for data in recorded if data.name == split.dataset])
+    return audit_upload(split, rankings, protocol.stated_by, others)
+
+
 def _say(record: Record, report: str, path: Path | None) -> None:
+    from bench.records.notes import holding_flags
+
     typer.echo(report)
     typer.echo(_summary(record))
     if path is None:
         typer.echo("dry run: nothing was written")
         return
     typer.echo(f"record: {path}")
+    if flags := holding_flags(record, None):
+        names = ", ".join(flag.name for flag in flags)
+        typer.echo(f"flagged ({names}): it has no rank until somebody has looked at it and clears it:")
+        typer.echo(f"  genrec-bench results clear {path.stem} --reason '...'")
     typer.echo("to publish it: commit the new files below results/ and open a pull request")
 
 

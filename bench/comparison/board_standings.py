@@ -18,11 +18,15 @@ def board_standings(
 ) -> dict[str, Standing]:
     """Give rank interval and tie groups of each model, by its label; p-values are Holm-corrected.
 
-    One model alone is first of one. Models whose lists are shorter than the metric looks have no
-    standing. Raises RecordError for models that may not be compared.
+    One model alone is first of one. Models whose lists are shorter than the metric looks, and those that a
+    flag holds back, have no standing. Raises RecordError for models that may not be compared.
     """
     _, cutoff = parse_metric(metric)
-    contenders = [one for one in contenders if all(record.depth >= cutoff for record in one.records)]
+    contenders = [
+        one
+        for one in contenders
+        if not one.held_back and all(record.depth >= cutoff for record in one.records)
+    ]
     if not contenders:
         return {}
     if len(contenders) > 1:

@@ -20,6 +20,7 @@ def load_contender(stored: Sequence[StoredRecord], label: str | None = None) -> 
         label=label or stored[0].record.model.name,
         records=tuple(one.record for one in stored),
         ranks=tuple(read_ranks(one) for one in stored),
+        held_back=any(one.held_back for one in stored),
     )
 
 

@@ -38,6 +38,8 @@ class Contender:
     """Unique among those compared."""
     records: tuple[Record, ...]
     ranks: tuple[Ranks, ...]
+    held_back: bool = False
+    """Whether a flag on it keeps it from being ranked (see `bench.records.notes`)."""
 
     def outcomes(self, metric: str, view: View) -> FloatArray:
         """Give the metric of each user: (users,), or (seeds, users) where there are several."""

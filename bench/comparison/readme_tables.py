@@ -80,6 +80,10 @@ def _filled(text: str, begin: str, end: str, content: str) -> str | None:
 def _group(dataset: str, split: str, ties: str, fingerprint: str, rows: Sequence[StoredRecord]) -> str:
     records = [stored.record for stored in rows]
 
+    def place(stored: StoredRecord) -> tuple[bool, float]:
+        """Best first; rows that a flag holds back have no rank and stand last."""
+        return bool(stored.held_back), strength(stored.record)
+
     def strength(record: Record) -> float:
         metrics = getattr(record.metrics, record.shown_view("seen_removed"), {})
         estimate = metrics.get(f"{RANKED_BY}@{HEADLINE_CUTOFF}")
@@ -96,15 +100,19 @@ def _group(dataset: str, split: str, ties: str, fingerprint: str, rows: Sequence
         f"| {' | '.join(head)} |",
         f"|---|{'--:|' * (len(head) - 2)}---|",
     ]
-    lines += [_row(record) for record in sorted(records, key=strength)]
+    lines += [_row(stored) for stored in sorted(rows, key=place)]
     notes = dict.fromkeys(note for record in records if (note := published_note(record)))
     lines += [line for note in notes for line in ("", f"† {note[0].upper()}{note[1:]}.")]
-    verdicts = published_verdicts(sorted(rows, key=lambda stored: strength(stored.record)))
+    for stored in rows:
+        if flags := ", ".join(flag.name for flag in stored.held_back):
+            lines += ["", f"‡ `{stored.record.model.name}` is not ranked: flagged ({flags}) and not cleared."]
+    verdicts = published_verdicts(sorted(rows, key=place))
     lines += ["", verdicts.rstrip()] if verdicts else []
     return "\n".join(lines) + "\n"
 
 
-def _row(record: Record) -> str:
+def _row(stored: StoredRecord) -> str:
+    record = stored.record
     metrics, cost = record.metrics, record.cost
     assert metrics is not None
     removed = [estimate_text(metrics.seen_removed.get(name)) for name in HEADLINE]
@@ -114,6 +122,7 @@ def _row(record: Record) -> str:
     fit = f"{cost.wall_seconds['fit']:,.1f}" if "fit" in cost.wall_seconds else "-"
     machine = machine_text(record).replace("|", "/")
     mark = " †" if record.published_view is not None else ""
+    mark += " ‡" if stored.held_back else ""
     cells = [f"`{record.model.name}`{mark}", *removed, *kept, fit, speed, ram, machine]
     return f"| {' | '.join(cells)} |"
 

@@ -42,12 +42,12 @@ def summary(records: Sequence[StoredRecord]) -> str:
     """One Markdown table a data set; best nDCG@5 of the standard split first.
 
     `records` hold one record a model, split and tie rule, newest first. Published outcomes are marked †
-    and stand in the view that was published.
+    and stand in the view that was published; rows that a flag holds back are left out.
     """
     by_dataset: dict[str, dict[str, list[Record]]] = {}
     for stored in records:
         record = stored.record
-        if record.metrics is not None:
+        if record.metrics is not None and not stored.held_back:
             rows = by_dataset.setdefault(record.dataset.name, {})
             rows.setdefault(record.model.name, []).append(record)
     return "\n".join(_table(name, rows) for name, rows in sorted(by_dataset.items()))

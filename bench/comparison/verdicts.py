@@ -13,6 +13,8 @@ from bench.records.store import StoredRecord
 from bench.statistics.paired_tests import ALPHA, PairedDifference
 
 METRICS = ("recall@5", "ndcg@5")
+UNTRAINED = ("baseline", "untrained")
+"""Kinds of models that no weight was fitted for."""
 VIEW: View = "seen_removed"
 _RESAMPLES = 2_000
 
@@ -42,7 +44,7 @@ def strongest_baseline(records: Iterable[StoredRecord], like: Record) -> StoredR
     for stored in records:
         record = stored.record
         if (
-            record.model.kind == "baseline"
+            record.model.kind in UNTRAINED
             and record.source == "harness"
             and record.status == "complete"
             and record.dataset.fingerprint == like.dataset.fingerprint

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.datasets.prompts import example_texts, prompts, training_texts
+from bench.datasets.protocol_facts import SIDECAR, parquet_metadata, protocol_facts
 from bench.errors import DataError, Unavailable
 from bench.files.atomic import new_folder
 from bench.retrieval.item_text import item_texts
@@ -27,8 +28,8 @@ def export_parquet(split: Split, folder: Path) -> None:
     texts = item_texts(split.catalogue)
     with new_data_folder(folder) as target:
         for name, table in _tables(split, texts).items():
-            _write(table, target / f"{name}.parquet")
-        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
+            _write(table, target / f"{name}.parquet", split)
+        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet", split)
         _write_facts(split, target)
 
 
@@ -72,8 +73,8 @@ def export_for_submission(split: Split, folder: Path) -> None:
     }
     with new_data_folder(folder) as target:
         for name, columns in (("histories", answer), ("train", learn), ("validation", choose)):
-            _write(pa.table(columns), target / f"{name}.parquet")
-        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet")
+            _write(pa.table(columns), target / f"{name}.parquet", split)
+        _write(_catalogue_table(split.catalogue, texts), target / "catalogue.parquet", split)
         _write_facts(split, target)
 
 
@@ -105,7 +106,7 @@ def export_interactions(interactions: Interactions, folder: Path, *, as_csv: boo
             if as_csv:
                 pc.write_csv(pa.table(columns), target / f"{name}.csv")
             else:
-                _write(pa.table(columns), target / f"{name}.parquet")
+                _write(pa.table(columns), target / f"{name}.parquet", None)
 
 
 def _tables(split: Split, texts: Sequence[str]) -> dict[str, Any]:
@@ -171,23 +172,23 @@ def _id_lists(histories: Histories, catalogue: Catalogue) -> Any:
     return pa.ListArray.from_arrays(offsets, _ids(catalogue.item_ids, histories.items))
 
 
-def _write(table: Any, path: Path) -> None:
+def _write(table: Any, path: Path, split: Split | None) -> None:
+    """Write a table that says of which protocol it is, if it is of one."""
     import pyarrow.parquet as pq
 
+    if split is not None:
+        table = table.replace_schema_metadata(parquet_metadata(split))
     pq.write_table(table, path, compression="zstd")
 
 
 def _write_facts(split: Split, folder: Path) -> None:
     facts = {
-        "dataset": split.dataset,
-        "split": split.name,
-        "ties": split.ties,
-        "fingerprint": split.fingerprint,
+        **protocol_facts(split),
         "users": len(split.user_ids),
         "items": len(split.catalogue),
         "interactions": split.interactions,
     }
-    (folder / "dataset.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / SIDECAR).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from bench.files.placing import file_sha256
 from bench.record import NAME_PATTERN, VERSION_FOLDER
 from bench.records.columns import read_texts
 from bench.records.history import changes_since
+from bench.records.notes import is_note
 from bench.records.rescore import rescore
 from bench.records.store import Problem, StoredRecord, load_record
 from bench.records.target_ranks import read_ranks
@@ -27,7 +28,7 @@ MAX_FILE_BYTES = 25 * 2**20
 MAX_DIFFERENCES = 5
 """Numbers of one record that are named; the rest is counted."""
 _STEM = r"\d{8}T\d{12}Z-[0-9a-z]{1,8}"
-_FILE = re.compile(rf"({_STEM})(\.json|\.parquet|\.texts\.parquet|\.ranks\.parquet|\.invalid\.json)")
+_FILE = re.compile(rf"({_STEM})((?:\.invalid|\.cleared)?\.json|(?:\.texts|\.ranks)?\.parquet)")
 
 
 @dataclass(kw_only=True)
@@ -52,7 +53,7 @@ def check_results(
     outcome.problems.extend(_layout(results_dir))
     split_of = cache(lambda name, ties, split: load_split(name, ties=ties, split=split, data_dir=data_dir))
     for path in sorted((results_dir / VERSION_FOLDER).glob("*/*/*.json")):
-        if not _FILE.fullmatch(path.name) or path.name.endswith(".invalid.json"):
+        if not _FILE.fullmatch(path.name) or is_note(path):
             continue
         outcome.records += 1
         try:

@@ -15,6 +15,7 @@ from bench.records.columns import read_lists
 from bench.records.status import status_of
 from bench.records.store import StoredRecord
 from bench.records.target_ranks import ranks_table, read_outcomes, read_ranks
+from bench.records.upload_audits import PROTOCOL, audit_own_purchases
 from bench.schema import Rankings, Split
 from bench.statistics.draws import METHOD
 
@@ -42,7 +43,10 @@ def rescore(stored: StoredRecord, split: Split) -> list[str]:
     for view, ranks in read_ranks(stored).items():
         if not np.array_equal(ranks, np.asarray(expected[view])):
             messages.append(f"{stored.ranks_path.name} does not follow from the ranked lists ({view})")
-    return [*messages, *_status(record, lists), *_audits(record, audit(split, lists))]
+    made = audit(split, lists)
+    if record.source == "submission":
+        made.append(audit_own_purchases(split, lists))
+    return [*messages, *_status(record, lists), *_audits(record, made)]
 
 
 def _status(record: Record, lists: Rankings) -> Iterator[str]:
@@ -67,7 +71,9 @@ def _audits(record: Record, made: Sequence[Audit]) -> Iterator[str]:
             old.value, new.value, INTERVAL_TOLERANCE
         ):
             yield f"the audit {new.name} is recorded with {old.value} but gives {new.value}"
-    unknown = found.keys() - {new.name for new in made} - set(AGAINST_OTHERS)
+    if record.source == "submission" and PROTOCOL not in found:
+        yield f"the audit {PROTOCOL} is missing"
+    unknown = found.keys() - {new.name for new in made} - {*AGAINST_OTHERS, PROTOCOL}
     for name in sorted(unknown):
         yield f"the audit {name} is not known here, so it cannot be checked"
 

@@ -16,28 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from bench.errors import RecordError
 from bench.files.arrow import write_parquet
 from bench.files.ordinary import read_ordinary
 from bench.files.placing import Placing
-from bench.record import VERSION_FOLDER, Record, UtcTime
+from bench.record import VERSION_FOLDER, Audit, Record
 from bench.records.body import MAX_RECORD_BYTES, as_json, parse_record
 from bench.records.columns import lists_table, texts_table
+from bench.records.notes import Clearance, Invalidation, Note, holding_flags, is_note, read_note
 from bench.records.target_ranks import outcomes_table, ranks_table
 from bench.schema import Generations, Int32Array, Rankings, Split
-
-MAX_NOTE_BYTES = 2**16
-
-
-class Invalidation(BaseModel):
-    """Why and when a record was withdrawn; lies beside it as `<stem>.invalid.json`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    reason: str = Field(min_length=3, max_length=2000)
-    date: UtcTime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +37,12 @@ class StoredRecord:
     record: Record
     path: Path
     invalid: Invalidation | None = None
+    cleared: Clearance | None = None
+
+    @property
+    def held_back(self) -> list[Audit]:
+        """The flags for which it has no rank until someone clears them; empty for nearly all."""
+        return holding_flags(self.record, self.cleared)
 
     @property
     def id(self) -> str:
@@ -177,7 +173,8 @@ def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
         raise RecordError(
             f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"
         )
-    return StoredRecord(record=record, path=path, invalid=_invalidation(path))
+    invalid, cleared = read_note(path, Invalidation), read_note(path, Clearance)
+    return StoredRecord(record=record, path=path, invalid=invalid, cleared=cleared)
 
 
 def find_record(results_dir: Path, record_id: str) -> StoredRecord:
@@ -194,13 +191,25 @@ def find_record(results_dir: Path, record_id: str) -> StoredRecord:
 
 def invalidate(stored: StoredRecord, reason: str) -> Path:
     """Mark a record as withdrawn, for good; it stays in the folder."""
-    path = stored.path.with_suffix(".invalid.json")
+    return _write_note(stored, Invalidation, reason)
+
+
+def clear(stored: StoredRecord, reason: str) -> Path:
+    """Let a record be ranked in spite of its flags, saying why; RecordError if nothing holds it back."""
+    flags = [audit.name for audit in stored.held_back]
+    if not flags:
+        raise RecordError(f"{stored.id} has no flag that holds back its rank: there is nothing to clear")
+    return _write_note(stored, Clearance, reason, audits=flags)
+
+
+def _write_note(stored: StoredRecord, kind: type[Note], reason: str, **fields: Any) -> Path:
+    path = stored.path.with_suffix(kind.suffix)
     try:
-        note = Invalidation(reason=reason, date=datetime.now(UTC))
+        note = kind(reason=reason, date=datetime.now(UTC), **fields)
     except ValidationError:
-        raise RecordError("a reason of 3 to 2,000 characters is needed to invalidate a record") from None
+        raise RecordError(f"a reason of 3 to 2,000 characters is needed to mark it as {kind.what}") from None
     if path.exists():
-        raise RecordError(f"{stored.id} is already marked as invalid, see {path}")
+        raise RecordError(f"{stored.id} is already marked as {kind.what}, see {path}")
     with Placing() as files:
         files.place(path, lambda file: file.write_bytes(note.model_dump_json(indent=1).encode() + b"\n"))
     return path
@@ -208,7 +217,7 @@ def invalidate(stored: StoredRecord, reason: str) -> Path:
 
 def _record_files(results_dir: Path) -> Iterator[Path]:
     for path in sorted((results_dir / VERSION_FOLDER).glob("*/*/*.json")):
-        if not path.name.endswith(".invalid.json") and not path.name.startswith("."):
+        if not is_note(path) and not path.name.startswith("."):
             yield path
 
 
@@ -225,16 +234,6 @@ def _foreign_versions(results_dir: Path) -> Iterator[Problem]:
             yield Problem(
                 path=folder, message=f"records of version {folder.name}; this version reads {VERSION_FOLDER}"
             )
-
-
-def _invalidation(path: Path) -> Invalidation | None:
-    note = path.with_suffix(".invalid.json")
-    try:
-        return Invalidation.model_validate_json(read_ordinary(note, MAX_NOTE_BYTES))
-    except FileNotFoundError:
-        return None
-    except (ValidationError, OSError) as error:
-        raise RecordError(f"{note.name} beside it is not a valid note of invalidation: {error}") from None
 
 
 @contextmanager

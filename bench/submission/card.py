@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.record import SPLIT_PATTERN, TIES_PATTERN
 from bench.submission.report import SubmissionError, shown
 
 MAX_CARD_BYTES = 16 * 1024
@@ -49,6 +50,8 @@ class ModelCard(_Part):
     fingerprint: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="Data the lists are for."
     )
+    ties: str | None = Field(default=None, pattern=TIES_PATTERN, description="Tie rule the lists are for.")
+    split: str | None = Field(default=None, pattern=SPLIT_PATTERN, description="Split the lists are for.")
     seen_items: Literal["kept", "removed"] | None = Field(
         default=None, description="Published outcomes: items of the own history, in the lists or not."
     )

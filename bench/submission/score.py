@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.errors import ConfigError, RecordError, unknown_name
 from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate
 from bench.models import MODELS
-from bench.record import DEPTH, NAME_PATTERN, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
+from bench.record import DEPTH, NAME_PATTERN, Audit, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
 from bench.records.audits import audit
 from bench.records.columns import read_lists
 from bench.records.status import status_of
@@ -139,10 +139,12 @@ def build_record(
     *,
     command: str,
     known: Mapping[str, Rankings] | None = None,
+    audits: Sequence[Audit] = (),
 ) -> Record:
     """Score checked lists and put everything known about them in a record; writes nothing.
 
-    Raises SubmissionError with the whole report if the file was not sound.
+    `audits` are added to those of every run. Raises SubmissionError with the whole report if the file was
+    not sound.
     """
     report, card = submission.report, entry.card
     if card.fingerprint is not None:
@@ -163,7 +165,7 @@ def build_record(
         cost=declared_cost(card.cost),
         environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
         details={**submission.details, "submission": _origin(submission)},
-        audits=audit(split, submission.rankings, known),
+        audits=[*audit(split, submission.rankings, known), *audits],
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
 

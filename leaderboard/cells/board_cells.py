@@ -138,6 +138,9 @@ def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expande
     ]
     if row["status"] == "partial":
         badges.append(Badge(text="partial", tone="warn", title="Lists are missing for some users"))
+    if row["held_back"]:
+        title = "Someone must look at its flags and clear it: genrec-bench results clear"
+        badges.append(Badge(text="not ranked", tone="bad", title=title))
     if row["published"]:
         badges.append(Badge(text="published outcomes", tone="warn", title=row["published"]))
     if links is not None:

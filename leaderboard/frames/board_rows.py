@@ -82,6 +82,7 @@ def leaderboard(
         value = estimate(record, view, f"{RANKED_BY}@{cutoff}").value
         row["lift"] = value / reference - 1 if value is not None and reference else math.nan
         row |= _cost(record.cost) | _place((standings or {}).get(stored.id))
+        row["held_back"] = ", ".join(flag.name for flag in stored.held_back)
         row["older"] = len((older or {}).get(record.model.name, ()))
         rows.append(row)
     frame = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["id", *NUMERIC])
@@ -141,6 +142,14 @@ def sort_rows(frame: pd.DataFrame, sort: str) -> pd.DataFrame:
     return frame.sort_values(
         column, ascending=not sort.startswith("-"), na_position="last", kind="stable", key=_sort_key
     )
+
+
+def by_rank(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Sort by a metric, best first; rows that a flag holds back come last."""
+    ordered = sort_rows(frame, f"-{metric}")
+    if ordered.empty:
+        return ordered
+    return ordered.sort_values("held_back", key=lambda names: names != "", kind="stable")
 
 
 def reported_rows(

@@ -126,7 +126,7 @@ def _clear_filters() -> None:
 
 
 def _sorted(frame: pd.DataFrame, sort: str, ranked_by: str) -> pd.DataFrame:
-    by_rank = board_rows.sort_rows(frame, f"-{ranked_by}")
+    by_rank = board_rows.by_rank(frame, ranked_by)
     if sort in ("rank", "-rank"):
         return by_rank if sort == "rank" else by_rank[::-1]
     return board_rows.sort_rows(by_rank, sort)

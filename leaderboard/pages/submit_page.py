@@ -152,7 +152,7 @@ def _show_result(result: Scored, records: Sequence[StoredRecord], view: View, cu
     rows = [*newest, result.stored]
     standings = loading.standings(newest, f"ndcg@{cutoff}", view, guest=result.contender)
     frame = board_rows.leaderboard(rows, view=view, cutoff=cutoff, standings=standings)
-    frame = board_rows.sort_rows(frame, "-ndcg")
+    frame = board_rows.by_rank(frame, "ndcg")
     columns = board_cells.board_columns(board_cells.DEFAULT_COLUMNS, cutoff, clicks=False)
     cells = board_cells.board_rows(frame, columns, links=None, marked={result.stored.id})
     clickable(render_table(columns, cells), key="submission-board")
@@ -195,4 +195,5 @@ def _explain(split: Split) -> None:
     )
     st.code("\n".join(lines), language="json", wrap_lines=True)
     st.markdown("The histories, the catalogue and ready prompts, without the targets:")
-    st.code(f"genrec-bench data export {split.dataset} --for-submission --to inputs", language="bash")
+    rules = f"--split {split.name} --ties {split.ties}"
+    st.code(f"genrec-bench data export {split.dataset} {rules} --for-submission --to inputs", language="bash")

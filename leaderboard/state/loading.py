@@ -34,7 +34,7 @@ def records() -> LoadedRecords:
 
 def contender(stored: StoredRecord) -> Contender | str:
     """Give a run to compare, or why it cannot be compared."""
-    return _contender(stored.id, str(stored.path), stored)
+    return _contender(stored.id, str(stored.path), bool(stored.held_back), stored)
 
 
 def standings(
@@ -43,7 +43,7 @@ def standings(
     """Give the standing of each record that has ranks, by its id; `guest` is one that is not stored."""
     if guest is not None:
         return board_standings([*_ranked(records), guest], metric=metric, view=view)
-    files = tuple(str(stored.path) for stored in records)
+    files = tuple(f"{stored.path} {bool(stored.held_back)}" for stored in records)
     return _standings(files, metric, view, records)
 
 
@@ -118,7 +118,7 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=400)
-def _contender(label: str, path: str, _stored: StoredRecord) -> Contender | str:
+def _contender(label: str, path: str, held_back: bool, _stored: StoredRecord) -> Contender | str:
     try:
         return load_contender([_stored], label)
     except BenchError as error:

@@ -15,6 +15,7 @@ from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.metrics.ranking import ranks_in_view
 from bench.record import VIEWS
 from bench.records.store import StoredRecord
+from bench.records.upload_audits import audit_upload
 from bench.schema import Rankings, Split
 from bench.submission import (
     Choices,
@@ -26,6 +27,7 @@ from bench.submission import (
     read_submission,
 )
 from bench.submission.controls import option_words
+from bench.submission.protocol import check_stated, other_rules, settle_protocol
 
 _MEMORY = Path("/dev/shm")
 
@@ -70,6 +72,9 @@ def score(
 ) -> Scored | Report:
     """Check and score an upload; a file that is not sound gives its report."""
     with _as_file(upload) as path:
+        rules = {"dataset": split.dataset, "ties": split.ties, "split": split.name}
+        protocol = settle_protocol(path, entry.card, **rules)
+        check_stated(protocol, split.fingerprint)
         found = read_submission(
             path,
             split,
@@ -81,10 +86,11 @@ def score(
         )
     if found.rankings is None:
         return found.report
+    others = other_rules(split, None) if protocol.stated_by is None else {}
+    audits = audit_upload(split, found.rankings, protocol.stated_by, others)
+    words = command(upload, entry, split, has_card)
     try:
-        record = build_record(
-            found, entry, split, command=command(upload, entry, split, has_card), known=known
-        )
+        record = build_record(found, entry, split, command=words, known=known, audits=audits)
     except SubmissionError:
         return found.report  # the card names other data than the split
     stored = StoredRecord(record=record, path=Path("this-session.json"))
@@ -92,7 +98,9 @@ def score(
     return Scored(
         report=found.report,
         stored=stored,
-        contender=Contender(label=stored.id, records=(record,), ranks=(ranks,)),
+        contender=Contender(
+            label=stored.id, records=(record,), ranks=(ranks,), held_back=bool(stored.held_back)
+        ),
     )
 
 

@@ -28,6 +28,7 @@ from bench.records import store
 from bench.records.audits import audit
 from bench.records.check import CheckOutcome, check_results
 from bench.records.store import load_record
+from bench.records.upload_audits import audit_upload
 from bench.schema import FloatArray, Split
 
 
@@ -235,7 +236,7 @@ def test_a_partial_submission_cannot_call_itself_complete(sample_split: Split, t
     update = {
         "source": "submission",
         "metrics": evaluate(sample_split, lists),
-        "audits": audit(sample_split, lists),
+        "audits": [*audit(sample_split, lists), *audit_upload(sample_split, lists, "the card", {})],
         "lists_sha256": None,
     }
     honest = record.model_copy(update=update | {"status": "partial"})
@@ -243,6 +244,17 @@ def test_a_partial_submission_cannot_call_itself_complete(sample_split: Split, t
     assert messages(check_results(tmp_path / "honest")) == ""
     store.write(record.model_copy(update=update), sample_split, lists, None, tmp_path / "other")
     assert "recorded as complete, but its lists are partial" in messages(check_results(tmp_path / "other"))
+
+
+def test_a_submission_cannot_drop_the_audits_that_would_hold_it_back(
+    sample_split: Split, tmp_path: Path
+) -> None:
+    record = load_record(add_record(tmp_path / "a", sample_split, "model-a", skill=0.1)).record
+    lists = make_rankings(sample_split, skill=0.1)
+    update = {"source": "submission", "audits": audit(sample_split, lists), "lists_sha256": None}
+    store.write(record.model_copy(update=update), sample_split, lists, None, tmp_path / "b")
+    found = messages(check_results(tmp_path / "b"))
+    assert "the audit history is missing" in found and "the audit protocol is missing" in found
 
 
 def test_a_metric_that_came_later_may_be_missing_but_not_one_of_the_schema(

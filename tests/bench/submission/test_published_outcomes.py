@@ -22,6 +22,7 @@ from bench.comparison.paired_text import as_text
 from bench.comparison.readme_tables import markdown_table
 from bench.errors import ConfigError, RecordError
 from bench.files.arrow import write_parquet
+from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate, ranks_in_view
 from bench.record import Record
 from bench.records import store
@@ -199,12 +200,12 @@ def test_results_check_scores_the_ranks_again(sample_split: Split, ranks: Int32A
     write_parquet(pa.table({"user_id": users, "seen_kept": other}), beside)
     assert "SHA-256 differs" in check_results(results).problems[0].message
     body = json.loads(path.read_text())
-    path.write_text(json.dumps(body | {"outcomes_sha256": store.file_sha256(beside)}))
+    path.write_text(json.dumps(body | {"outcomes_sha256": file_sha256(beside)}))
     assert "disagrees with the record's" in check_results(results).problems[0].message
 
     swapped = users[1::-1] + users[2:]
     write_parquet(pa.table({"user_id": swapped, "seen_kept": ranks}), beside)
-    path.write_text(json.dumps(body | {"outcomes_sha256": store.file_sha256(beside)}))
+    path.write_text(json.dumps(body | {"outcomes_sha256": file_sha256(beside)}))
     assert "does not name the users" in check_results(results).problems[0].message
 
 
