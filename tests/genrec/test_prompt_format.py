@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tiny_models import ITEMS, shop
 
 from bench.errors import ConfigError
-from bench.schema import Catalogue, Histories
+from bench.schema import Catalogue, Histories, Wording
 from genrec.config import Preset, override
 from genrec.prompt_format import item_texts, last_items, prompts
 from genrec.training.batching import IGNORE, batches
@@ -52,7 +52,7 @@ def test_a_plain_line_is_the_title_without_its_year_cut_to_the_words() -> None:
 
 
 def test_a_compact_prompt_holds_the_newest_items_oldest_first() -> None:
-    asked = prompts(Histories.from_lists([[0, 1, 2], [], [1]]), ["a", "b", "c"], COMPACT)
+    asked = prompts(Histories.from_lists([[0, 1, 2], [], [1]]), ["a", "b", "c"], COMPACT, Wording())
     assert asked == ["Items:\nb\nc\n", "Items:\n", "Items:\nb\n"]
 
 
