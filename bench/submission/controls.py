@@ -36,6 +36,7 @@ class Controls:
     by_file: str = "--order file"
     ascending: str = "--ascending"
     partial: str = "--allow-partial"
+    texts: str = "--texts"
     format: str = "--format"
     """Empty where the front end has none."""
 

@@ -131,13 +131,14 @@ class ListBuilder:
     ) -> None:
         """Keep the rows that can be used."""
         usable = (users >= 0) & (items >= 0)
-        self._report.rows += int(usable.sum())
         if scores is not None:
             masked = usable & (scores == -np.inf)
             places = (f"{self._report.place} {line}" for line in lines[masked][:1])
             what = "items masked by an infinitely bad score, left out"
             self._report.warn("masked", what, places, int(masked.sum()))
             usable &= ~masked
+        self._report.rows += int(usable.sum())
+        if scores is not None:
             wrong = usable & ~np.isfinite(scores)
             if self._order.column is None and self._order.kind == "file":
                 wrong &= ~np.isnan(scores)  # lists without scores beside lists with some

@@ -53,6 +53,7 @@ PAGE_CONTROLS = Controls(
     by_file="“file” in the field “Order”",
     ascending="the box “Smallest is best”",
     partial="the box “Accept lists for less than 99 % of users”",
+    texts="so in the box “The file holds generated texts”",
     format="",
 )
 """What the page calls its controls, for messages."""

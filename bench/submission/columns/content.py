@@ -15,13 +15,15 @@ class Content:
         filled = [value for value in values if value is not None and value != ""]
         self.filled = len(filled)
         self.is_mapping = bool(filled) and all(isinstance(value, Mapping) for value in filled)
-        self.is_number = bool(filled) and all(_is_number(value) for value in filled)
+        self.is_number = 2 * sum(map(_is_number, filled)) > len(filled)
         self.is_user = _mostly(filled, known.users)
         self.is_item = _mostly(filled, known.items)
-        self.lists = [] if self.is_item else _lists(filled)
+        exploded = [] if self.is_item else _exploded(filled)
+        self.lists = [items for items, _ in exploded]
+        self.has_scores = any(scores for _, scores in exploded)
         flat = [item for one in self.lists for item in one if str(item) not in PADDING]
         self.holds_items = bool(flat) and 2 * sum(id_text(item) in known.items for item in flat) > len(flat)
-        self.number_lists = None if self.holds_items else _number_lists(filled)
+        self.number_lists = _number_lists(filled)
 
 
 def id_text(value: object) -> str:
@@ -44,12 +46,12 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _lists(values: Sequence[object]) -> list[list[object]]:
+def _exploded(values: Sequence[object]) -> list[tuple[list[object], list[float] | None]]:
     found = []
     for value in values:
         if looks_like_list(value):
             try:
-                found.append(explode(value)[0])
+                found.append(explode(value)[:2])
             except BadEntry:
                 continue
     return found

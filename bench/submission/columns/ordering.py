@@ -50,8 +50,9 @@ def order_of_rows(
                 f"or {controls.by_file}"
             )
     if ranks:
-        check = scores[0] if len(scores) == 1 and plain[scores[0]] not in names.DISTANCE else None
-        return Order(kind="rank", column=ranks[0], check=check)
+        check = scores[0] if len(scores) == 1 else None
+        falls = check is not None and plain[check] in names.DISTANCE
+        return Order(kind="rank", column=ranks[0], check=check, ascending=falls)
     if scores:
         ascending = choices.ascending or plain[scores[0]] in names.DISTANCE
         return Order(kind="score", column=scores[0], ascending=ascending, chosen=choices.ascending)
@@ -62,7 +63,17 @@ def order_of_rows(
             f"known for it (rank, score, prediction, ...); say {controls.order} (add {controls.ascending} "
             f"where the smallest is the best), or {controls.by_file} to take the rows as they stand"
         )
+    _refuse_ascending(choices, controls)
     return Order(kind="file")
+
+
+def _refuse_ascending(choices: Choices, controls: Controls) -> None:
+    """Refuse a direction where there is nothing that it could be the direction of."""
+    if choices.ascending:
+        raise UnclearColumns(
+            f"there is no column of scores or distances that {controls.ascending} could be said of; name it "
+            f"with {controls.order}"
+        )
 
 
 def _chosen_order(table: Table, choices: Choices, ranks: Sequence[int], scores: Sequence[int]) -> Order:
@@ -97,18 +108,21 @@ def order_of_lists(
                 known_name = names.plain(table.names[at]) in names.SCORE | names.DISTANCE
                 if known_name or own == [length for length in lengths if length]:
                     parallel.append(at)
+    inside = items is not None and contents[items].has_scores
     if choices.order is not None:
         word = choices.order.strip()
         if word == "file":
             return Order(kind="file", chosen=True)
-        if word == "score" and not parallel:  # scores inside the lists
+        if word == "score" and not parallel and inside:
             return Order(kind="score", ascending=choices.ascending, chosen=True)
         chosen = _chosen_order(table, choices, [], parallel)
         return Order(kind="score", column=chosen.column, ascending=chosen.ascending, chosen=True)
     if items is not None and contents[items].is_mapping:
         return Order(kind="score", ascending=choices.ascending, chosen=choices.ascending)
     if not parallel:
-        return Order(kind="file", ascending=choices.ascending, chosen=choices.ascending)
+        if not inside:
+            _refuse_ascending(choices, controls)
+        return Order(kind="file", ascending=choices.ascending)
     if len(parallel) > 1:
         raise UnclearColumns(
             f"the lists of numbers in {listed(table, parallel)} could order the items; say which with "

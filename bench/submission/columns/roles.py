@@ -78,8 +78,10 @@ def find_user(table: Table, contents: Sequence[Content], choices: Choices, contr
     named = names.positions(table.names, names.USER)
     found = [at for at in named if contents[at].is_user] or named
     if not found:
-        others = names.ITEM | names.LIST | names.RANK | names.SCORE | names.DISTANCE | names.INDEX
+        others = names.ITEM | names.LIST | names.RANK | names.SCORE | names.DISTANCE
         free = set(range(len(table.names))) - set(names.positions(table.names, others))
+        numbered = names.positions(table.names, names.INDEX)
+        free -= {at for at in numbered if contents[at].is_number}  # the rows' numbers, not users
         found = [at for at in sorted(free) if contents[at].is_user]
     if len(found) > 1:
         raise UnclearColumns(
@@ -107,7 +109,7 @@ def _items(
         wide = [
             one
             for one in candidates
-            if one.shape == "wide" and _stem(table, one) == names.plain(choices.item)
+            if one.shape == "wide" and _stem(table, one.columns[0]) == names.plain(choices.item)
         ]
         at = None if wide else column_called(table, choices.item, "items")
         wide = wide or [one for one in candidates if one.shape == "wide" and at in one.columns]
@@ -117,7 +119,8 @@ def _items(
     if not candidates:
         raise UnclearColumns(
             f"the columns {all_names(table)} hold no item_id or item_ids: no column is called so and none "
-            f"holds items of this data set; name it with {controls.item}"
+            f"holds items of this data set; name it with {controls.item}, or, if these are generated texts, "
+            f"say {controls.texts}"
         )
     kinds = []
     for one in candidates:
@@ -155,9 +158,14 @@ def _candidates(table: Table, contents: Sequence[Content], user: int) -> list[_C
     found = {at for at in others if contents[at].is_item or contents[at].holds_items}
     found |= {at for at in names.positions(table.names, names.ITEM) if at in others}
     lists = {at for at in names.positions(table.names, names.LIST) if at in others}
-    found |= {at for at in lists if not contents[at].is_number and contents[at].number_lists is None}
+    scores = {at for at in names.positions(table.names, ordering) if contents[at].number_lists is not None}
+    found |= {at for at in lists - scores if not contents[at].is_number}
     if not found and not wide:
         found = lists | {at for at in names.positions(table.names, names.MAYBE_ITEM) if at in others}
+    if len(found) > 1:  # lists of scores, though they may look like ids too
+        found -= scores - lists
+    if wide:  # score_1, score_2, ... beside item_1, item_2, ...
+        found -= {at for at in found if contents[at].is_number and _stem(table, at) in ordering}
     return wide + [_single(table, contents, at) for at in sorted(found)]
 
 
@@ -193,6 +201,6 @@ def _wide_groups(table: Table, contents: Sequence[Content], free: set[int]) -> l
     return found
 
 
-def _stem(table: Table, one: _Candidate) -> str:
-    match = _NUMBERED.fullmatch(table.names[one.columns[0]].strip())
+def _stem(table: Table, column: int) -> str:
+    match = _NUMBERED.fullmatch(table.names[column].strip())
     return names.plain(match[1]) if match else ""

@@ -82,6 +82,8 @@ def _is_header(rows: Sequence[Sequence[str]], known: Known, *, quoted: bool) -> 
     first = rows[0]
     if names.positions(first, names.USER | names.ITEM | names.LIST):
         return True
+    if not first[0].strip():  # a data frame's index has no name
+        return True
     if is_trec(first) or any(cell.strip() in known.users or cell.strip() in known.items for cell in first):
         return False
     if not quoted and len(rows) == 1:
@@ -218,7 +220,7 @@ def _leading_comments(block: Block) -> tuple[int, dict[str, str], str | None]:
     declared: dict[str, str] = {}
     lines = block.lines()
     for position, line in enumerate(lines):
-        if line.startswith("#"):
+        if line.startswith(("#", "sep=")):  # a spreadsheet says so what separates the fields
             key, _, value = line.lstrip("# ").partition(":")
             if key.strip().lower() in DECLARED:
                 declared[key.strip().lower()] = value.strip()

@@ -82,6 +82,11 @@ def _table(value: object, name: str, known: Known) -> Table:
     inner = next(iter(value.values()))
     if isinstance(inner, dict) and names.positions(inner, names.USER):  # pandas, orient="index"
         return _of_rows(list(value.values()), name, known, declared)
+    parts = [key for key, held in inner.items() if isinstance(held, list)] if isinstance(inner, dict) else []
+    if names.positions(parts, names.LIST | names.TEXT):  # {user: {"item_ids": [...], "scores": [...]}}
+        rows = [{"user_id": user} | held for user, held in value.items() if isinstance(held, dict)]
+        if len(rows) == len(value):
+            return _of_rows(rows, name, known, declared)
     columns = [list(value), list(value.values())]
     return _made(("user", "items"), columns, declared, keyed=True)
 
