@@ -285,7 +285,7 @@ MESSAGES: list[tuple[str, str]] = [
     ('[{"user_id": "C0000"}, 3]', "is an array of dict, int, not of objects"),
     ('{"user_id": ["C0000"], "item_ids": [["P000"], ["P001"]]}', "columns of different lengths"),
     ('[["C0000", ["P000"]], ["C0001"]]', "nor of rows of one length"),
-    ('{"user_id": "C0000", "item_ids": ["P000"]}\n{"user_id": "C0001", "note": "x"}\n', "line 2: needs 'user_id', 'item_ids', has"),
+    ('{"user": "C0000", "items": ["P000"]}\n{"user": "C0001"}\n', "line 2: needs 'user', 'items', has"),
     ('{"user_id": "C0000", "recs": [{"item_id": "P000", "a": 1, "b": 2}]}\n', "which one orders them"),
     ('{"C0000": {"P000": 1.0}, "C0000": {"P001": 1.0}}', "the key 'C0000' stands twice"),
 ]  # fmt: skip
