@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bench.errors import ConfigError, unknown_name
+from bench.recommender import Recommender
 from bench.record import NAME_PATTERN, Kind
-from bench.schema import Recommender
 
 ENTRY_POINT_GROUP = "genrec_bench.models"
 

@@ -28,7 +28,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def overhearing(listener: Listener) -> Iterator[None]:
+def also_listening(listener: Listener) -> Iterator[None]:
     """Send reports made inside this block to `listener`, and to whoever listens outside."""
     outer = _listener.get()
 

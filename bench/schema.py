@@ -10,10 +10,10 @@ them read-only, so that nobody who works on a split can change it for those who 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,57 +282,3 @@ class Generations:
     """(texts,) sum over the generated tokens, natural log."""
     items: Int32Array
     """(texts,) the item that each text found first, or NO_ITEM."""
-
-
-@runtime_checkable
-class Recommender(Protocol):
-    """What the harness asks of a model. It is constructed with the keyword `seed`.
-
-    Optional attributes, read where they exist: `name`, `kind`, `display_name`, `authors`, `link`,
-    and `parameters` (a JSON-able mapping stored in the record). Optional methods: see
-    `SelfReporting`.
-    """
-
-    def fit(self, data: TrainingData) -> None:
-        """Learn from the training data."""
-        ...
-
-    def recommend(self, histories: Histories, depth: int) -> Rankings:
-        """Rank for each history at most `depth` distinct items, best first: (len(histories), depth)."""
-        ...
-
-
-@runtime_checkable
-class SelfReporting(Protocol):
-    """A model that adds its own evidence to the record."""
-
-    def details(self) -> Mapping[str, Any]:
-        """JSON-able facts of the last fit and recommend (generation health, loss curve, ...).
-
-        A model that took work over from an earlier process (a finished adapter, texts generated
-        before a kill) puts the seconds that this work took then under 'carried_seconds', e.g.
-        {'fit': 12600.0, 'recommend': 30.5}; the harness adds them to what it measured now.
-        """
-        ...
-
-    def generations(self) -> Generations | None:
-        """Give the texts behind the last `recommend`, or None."""
-        ...
-
-
-@runtime_checkable
-class Caching(Protocol):
-    """A model that keeps answers, and so cannot be timed by asking twice."""
-
-    def recommend_afresh(self, histories: Histories, depth: int) -> Rankings:
-        """Like `recommend`, but reads and keeps no earlier answer, and leaves `details` as it was."""
-        ...
-
-
-@runtime_checkable
-class Demanding(Protocol):
-    """A model that may be unable to run here."""
-
-    def check_available(self, data: TrainingData) -> None:
-        """Raise `bench.errors.Unavailable`, saying what is missing and the command that gets it."""
-        ...

@@ -24,10 +24,11 @@ from bench.errors import BenchError, ModelError, RankingError
 from bench.metrics.ranking import check_rankings
 from bench.models import create
 from bench.progress import listening, report
+from bench.recommender import ChecksAvailability, KeepsAnswers, Recommender, SelfReporting
 from bench.record import Cost, Latency
 from bench.run.guard import untouched
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
-from bench.schema import Caching, Demanding, Generations, Histories, Rankings, Recommender, SelfReporting
+from bench.schema import Generations, Histories, Rankings
 
 TIMELINE_SAMPLES = 600
 """Of memory over time, in a record."""
@@ -98,7 +99,7 @@ def _answer(job: Job, folder: Path, harness: _Harness) -> Answer:
     begun = time.monotonic()
     inputs = read_inputs(folder)
     data, histories = inputs.data, inputs.histories
-    if isinstance(model, Demanding):
+    if isinstance(model, ChecksAvailability):
         model.check_available(data)
     with Meter() as meter:
         meter.wall_seconds["start"] = started + time.monotonic() - begun
@@ -159,7 +160,7 @@ def _plain(facts: Mapping[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _latency(model: Recommender, histories: Histories, depth: int) -> Latency | None:
-    ask = model.recommend_afresh if isinstance(model, Caching) else model.recommend
+    ask = model.recommend_afresh if isinstance(model, KeepsAnswers) else model.recommend
     with listening(lambda *_: None):  # a model reports each single request as a whole run
         return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))
 

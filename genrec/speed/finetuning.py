@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.cost.meter import Meter
 from bench.errors import BenchError
-from bench.progress import overhearing
+from bench.progress import also_listening
 from bench.record import PeakVram
 from genrec.artefact import training_summary
 from genrec.availability import NO_UNSLOTH, has_unsloth
@@ -101,7 +101,7 @@ def measure_finetuning(
     release_device_memory()
     clock = StepClock()
     try:
-        with Meter() as meter, meter.stage("finetune_sample", energy=True), overhearing(clock):
+        with Meter() as meter, meter.stage("finetune_sample", energy=True), also_listening(clock):
             folder = finetune(data, preset, f"llama-{size}", seed=setting.seed, work=runs).folder
     except (RuntimeError, MemoryError, BenchError) as error:
         # unsloth's own process reports its end as text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.cost.meter import Meter
-from bench.progress import overhearing
+from bench.progress import also_listening
 from genrec.config import GenerateSettings
 from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import USUAL, Techniques
@@ -122,7 +122,7 @@ def measure_generation(
         batches += what in BATCH_REPORTS and done > 0
 
     with Meter() as meter, meter.stage("generate_sample", energy=True):
-        with overhearing(count):
+        with also_listening(count):
             texts = write(prompts, settings)  # warms up, too
         repeats = setting.scale.repeats
         seconds = median_seconds(lambda: write(prompts, settings), repeats=repeats, warmups=0)

@@ -14,7 +14,8 @@ from baselines.random_items import RandomItems
 from baselines.repeat_last import RepeatLast, newest_items
 from baselines.sampling import draw_items, first_distinct, user_uniforms
 from bench.contract import RecommenderContract
-from bench.schema import NO_ITEM, Histories, Recommender, Split
+from bench.recommender import Recommender
+from bench.schema import NO_ITEM, Histories, Split
 
 
 class TestRandomItems(RecommenderContract):

@@ -22,8 +22,9 @@ from baselines.text_history import TextHistory
 from bench.contract import RecommenderContract, small_shop
 from bench.errors import ConfigError
 from bench.metrics.ranking import mean_quality, target_ranks
+from bench.recommender import Recommender
 from bench.retrieval.best import best_in_dense, best_in_sparse
-from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Recommender, Split, TrainingData
+from bench.schema import NO_ITEM, Catalogue, Examples, Histories, Split, TrainingData
 from bench.tuning.space import Real, Whole
 
 ROWS = (CoVisit, TextHistory, TextCoVisit, ItemKNN, Markov, EASE)

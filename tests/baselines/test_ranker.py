@@ -16,7 +16,8 @@ from baselines.ranker.shop import Links, Shop
 from baselines.text_co_visit import TextCoVisit, TextCoVisitSettings
 from bench.contract import RecommenderContract
 from bench.metrics.ranking import mean_quality, target_ranks
-from bench.schema import Catalogue, Examples, Histories, Recommender, Split, TrainingData
+from bench.recommender import Recommender
+from bench.schema import Catalogue, Examples, Histories, Split, TrainingData
 
 SETTINGS = TextCoVisitSettings(title_weight=0, full_weight=0)
 

@@ -12,7 +12,8 @@ import pytest
 
 from bench.contract import RecommenderContract, small_shop
 from bench.errors import ModelError, RankingError
-from bench.schema import Histories, Rankings, Recommender, TrainingData
+from bench.recommender import Recommender
+from bench.schema import Histories, Rankings, TrainingData
 
 OUTSIDE = """
 import numpy as np

@@ -15,7 +15,8 @@ from tiny_models import ITEMS, scratch_preset, shop
 from bench.contract import RecommenderContract
 from bench.errors import ConfigError
 from bench.progress import listening
-from bench.schema import NO_ITEM, Caching, Demanding, Histories, Recommender, SelfReporting
+from bench.recommender import ChecksAvailability, KeepsAnswers, Recommender, SelfReporting
+from bench.schema import NO_ITEM, Histories
 from genrec import artefact
 from genrec.config import GenerateSettings
 from genrec.recommender import CURVE_POINTS, GenerativeRecommender, finetuning_facts
@@ -69,7 +70,7 @@ class TestContract(RecommenderContract):
 
 
 def test_protocols(fitted: GenerativeRecommender) -> None:
-    for protocol in (Recommender, SelfReporting, Demanding, Caching):
+    for protocol in (Recommender, SelfReporting, ChecksAvailability, KeepsAnswers):
         assert isinstance(fitted, protocol)
 
 

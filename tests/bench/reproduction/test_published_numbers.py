@@ -12,7 +12,8 @@ from baselines.popularity_weighted import PopularityWeighted
 from baselines.random_items import RandomItems
 from baselines.repeat_last import RepeatLast
 from bench.metrics.ranking import evaluate
-from bench.schema import NO_ITEM, Rankings, Recommender, Split
+from bench.recommender import Recommender
+from bench.schema import NO_ITEM, Rankings, Split
 
 pytestmark = pytest.mark.real_data
 

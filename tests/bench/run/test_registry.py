@@ -15,7 +15,8 @@ from bench.contract import RecommenderContract
 from bench.errors import ConfigError
 from bench.metrics.ranking import evaluate
 from bench.models import MODELS, available_models, create, find_model, model_from_file
-from bench.schema import Recommender, Split
+from bench.recommender import Recommender
+from bench.schema import Split
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "example_model.py"
 
