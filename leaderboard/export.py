@@ -67,8 +67,8 @@ def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int)
         f"<h1>Generative recommenders, measured</h1>{sections}"
         '<p class="note">Rank: the places that the data allow; models that share a letter do not differ '
         "significantly (paired test over users, Holm-corrected, 5 %). Bars: value and 95 % bootstrap "
-        "interval on an axis from 0. Lift: nDCG against the last item's text by BM25, which needs no "
-        f"training. Made by genrec-bench; newest record: {newest:%Y-%m-%d}.</p></body></html>\n"
+        "interval on an axis from 0. Lift: nDCG against the strongest row that trains nothing. "
+        f"Made by genrec-bench; newest record: {newest:%Y-%m-%d}.</p></body></html>\n"
     )
 
 

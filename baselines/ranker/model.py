@@ -38,7 +38,7 @@ class RankerSettings(Constants):
 
     candidates: Annotated[int, Field(ge=2, le=1000)] = 150
     rate: Annotated[float, Field(gt=0, le=1), Real(0.02, 0.2, log=True)] = 0.06
-    leaves: Annotated[int, Field(ge=2, le=1024), Whole(7, 63, log=True)] = 31
+    leaves: Annotated[int, Field(ge=2, le=1024), Whole(7, 63, log=True)] = 15
     leaf_size: Annotated[int, Field(ge=1, le=100_000), Whole(20, 400, log=True)] = 80
     feature_share: Annotated[float, Field(gt=0, le=1), Real(0.2, 1)] = 0.5
     row_share: Annotated[float, Field(gt=0, le=1), Real(0.5, 1)] = 0.8

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from bench.comparison.strongest import strongest_untrained
 from bench.record import DatasetInfo, Record, View
 from bench.records.store import StoredRecord
 
@@ -36,6 +37,8 @@ _COLUMNS = (
     ),
     _Column("nDCG@10, loo2", "ndcg@10", lambda data: data.split == "loo2" and data.ties == "file"),
 )
+_LIFT_OF = 1
+"""The column that the lift is of: nDCG@5 against the strongest row that trains nothing."""
 
 
 def summary(records: Sequence[StoredRecord]) -> str:
@@ -56,7 +59,8 @@ def summary(records: Sequence[StoredRecord]) -> str:
 def _table(dataset: str, rows: dict[str, list[Record]]) -> str:
     shown = {name: [_value(found, column) for column in _COLUMNS] for name, found in rows.items()}
     used = [index for index in range(len(_COLUMNS)) if any(values[index] for values in shown.values())]
-    head = ["model", *(_COLUMNS[index].heading for index in used), "fit and lists"]
+    best = _best_untrained(rows)
+    head = ["model", *(_COLUMNS[index].heading for index in used), "lift", "fit and lists"]
     first = next(iter(rows.values()))[0].dataset
     lines = [
         f"**{dataset}**: {first.users:,} test users, {first.items:,} items",
@@ -67,8 +71,18 @@ def _table(dataset: str, rows: dict[str, list[Record]]) -> str:
     for name in sorted(shown, key=lambda name: (-(shown[name][1] or 0.0), name)):
         cells = ["-" if shown[name][index] is None else f"{shown[name][index]:.4f}" for index in used]
         mark = " †" if any(record.published_view for record in rows[name]) else ""
+        value = shown[name][_LIFT_OF]
+        cells.append(f"{value / best - 1:+.0%}" if value is not None and best else "-")
         lines.append(f"| `{name}`{mark} | {' | '.join(cells)} | {_time(rows[name])} |")
     return "\n".join(lines) + "\n"
+
+
+def _best_untrained(rows: Mapping[str, Sequence[Record]]) -> float | None:
+    """What the lift is over: the best of the rows that train nothing, on the standard split."""
+    column = _COLUMNS[_LIFT_OF]
+    records = [one for found in rows.values() for one in found if column.wanted(one.dataset)]
+    found = strongest_untrained(records, VIEW, column.metric)
+    return _value([found], column) if found else None
 
 
 def _value(found: Sequence[Record], column: _Column) -> float | None:

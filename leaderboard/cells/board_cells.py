@@ -37,7 +37,7 @@ COLUMNS: dict[str, str] = {
     "hardware": "Hardware",
     "date": "Date and commit",
 }
-_NOTES = {"rank": "group", "lift": "vs last item"}
+_NOTES = {"rank": "group", "lift": "vs best untrained"}
 FIXED = ("select", "rank", "model")
 DEFAULT_COLUMNS = (*QUALITY, "lift", "fit", "recommend", "speed", "vram", "ram", "hardware", "date")
 

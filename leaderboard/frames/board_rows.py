@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench.comparison.paired import GroupDifference
 from bench.comparison.readme_tables import newest
+from bench.comparison.strongest import strongest_untrained
 from bench.labels import COSTS, GROUP_LABELS, RANKED_BY, machine_text
 from bench.metrics.definitions import QUALITY
 from bench.record import Cost, Estimate, Record, View
@@ -23,7 +24,6 @@ from bench.records.target_ranks import published_note
 from bench.reported.rows import ReportedRow
 from bench.statistics.paired_tests import Standing
 
-LIFT_BASELINE = "last-item-text"
 FITS_BYTES = 24 * 2**30
 NUMERIC = (
     *QUALITY,
@@ -73,7 +73,7 @@ def leaderboard(
     older: Mapping[str, Sequence[StoredRecord]] | None = None,
 ) -> pd.DataFrame:
     """Give one row a record: quality with intervals, standing, cost, and where and when it was run."""
-    baseline = next((s.record for s in records if s.record.model.name == LIFT_BASELINE), None)
+    baseline = strongest_untrained([one.record for one in records], view, f"{RANKED_BY}@{cutoff}")
     reference = estimate(baseline, view, f"{RANKED_BY}@{cutoff}").value if baseline else None
     rows = []
     for stored in records:

@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from bench.comparison.paired import list_overlap
-from bench.labels import PAIRED_TEST, RANKED_BY, metric_label
+from bench.comparison.strongest import strongest_untrained
+from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, PAIRED_TEST, RANKED_BY, metric_label
 from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
@@ -73,7 +74,9 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: in
 def _choose(options: Sequence[StoredRecord]) -> tuple[StoredRecord, StoredRecord]:
     by_id = {stored.id: stored for stored in options}
     ids = list(by_id)
-    baseline = next((one.id for one in options if one.record.model.name == board_rows.LIFT_BASELINE), ids[1])
+    records = [one.record for one in options]
+    untrained = strongest_untrained(records, DEFAULT_VIEW, f"{RANKED_BY}@{HEADLINE_CUTOFF}")
+    baseline = next((one.id for one in options if one.record is untrained), ids[1])
     defaults = (ids[0], baseline if baseline != ids[0] else ids[1])
     left, right = st.columns(2)
     chosen = []

@@ -85,8 +85,8 @@ def _show_board(
     st.caption(
         f"Rank: the places by {metric_label(f'{ranked_by}@{cutoff}')} that the data allow; models that share "
         "a letter do not differ significantly (paired test over users, Holm-corrected, 5 %). Bars: value and "
-        "95 % bootstrap interval on an axis from 0. Lift: nDCG against the last item's text by BM25, which "
-        "needs no training. Peak VRAM: the largest of allocated, reserved and process-wide."
+        "95 % bootstrap interval on an axis from 0. Lift: nDCG against the strongest row that "
+        "trains nothing. Peak VRAM: the largest of allocated, reserved and process-wide."
     )
 
 

@@ -95,7 +95,9 @@ def test_what_was_not_measured_is_unknown_and_never_zero(board: dict[str, Stored
     assert frame.loc["random-items", ["peak_vram_bytes", "energy_joules", "parameters"]].isna().all()
 
 
-def test_the_lift_is_over_the_last_items_text_of_the_same_board(board: dict[str, StoredRecord]) -> None:
+def test_the_lift_is_over_the_strongest_untrained_row_of_the_board(
+    board: dict[str, StoredRecord],
+) -> None:
     frame = frame_of([board["last-item-text"], board["llama-tiny"]]).set_index("name")
     assert frame.loc["last-item-text", "lift"] == 0
     expected = frame.loc["llama-tiny", "ndcg"] / frame.loc["last-item-text", "ndcg"] - 1
