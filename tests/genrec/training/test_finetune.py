@@ -74,6 +74,7 @@ def test_published_adapters_have_the_published_size(name: str) -> None:
     assert {key.split(".lora_")[0].rsplit(".", 1)[1] for key in trainable} == set(LORA_TARGETS)
 
 
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU:UserWarning")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -122,6 +123,7 @@ def test_whole_base_model_can_be_trained(base: Path, tmp_path: Path) -> None:
     assert validation_loss(model, tokenizer) == pytest.approx(training["best_loss"], rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")  # peft mends it
 def test_other_families_than_llama(tmp_path: Path) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 
