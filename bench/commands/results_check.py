@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command()(check)
     group.command()(invalidate)
     group.command()(clear)
+    group.command()(comment)
 
 
 def check(
@@ -75,6 +76,22 @@ def clear(
     for audit in stored.held_back:
         typer.echo(f"{audit.name}: {audit.message}")
     typer.echo(f"cleared: {mark(stored, reason)}")
+
+
+def comment(
+    base: Annotated[str, typer.Option(help="Commit or branch since which the records are new.")],
+    results: ResultsOption = DEFAULT_RESULTS,
+) -> None:
+    """Print what a reviewer wants to know of the new records, as Markdown for a pull request."""
+    from bench.comparison.review import review_comment
+    from bench.records.history import added_since
+    from bench.records.store import load_record, load_records
+
+    if not results.is_dir():
+        raise RecordError(f"there is no results folder '{results}'; give one with --results")
+    folder = results.resolve()
+    added = [load_record(path, folder) for path in added_since(base, folder)]
+    typer.echo(review_comment(added, load_records(folder).valid()))
 
 
 def _shown(path: Path, results: Path) -> str:

@@ -73,6 +73,12 @@ def submit(
         bool, typer.Option(help="Take lists for less than 99 % of users, marked.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and score, write nothing.")] = False,
+    pr: Annotated[
+        bool, typer.Option("--pr", help="Commit the new files on a branch, push, open a pull request (gh).")
+    ] = False,
+    hub: Annotated[
+        str | None, typer.Option(help="Hugging Face model whose card gets the result: owner/name.")
+    ] = None,
     declared_fit_seconds: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
     declared_recommend_seconds: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
     declared_peak_vram_gb: Annotated[float | None, typer.Option(help="Cost you declare.")] = None,
@@ -82,6 +88,7 @@ def submit(
     data_dir: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
 ) -> None:
     """Check a file made elsewhere, score it, and write a record that the board shows."""
+    from bench.commands.publish_record import publish_record
     from bench.commands.submit_outcomes import score_outcomes
     from bench.datasets.splits import load_split
     from bench.datasets.validation_users import on_validation
@@ -109,6 +116,8 @@ def submit(
         raise ConfigError("--outcomes is a file of ranks; leave out --texts and --format")
     if not outcomes and (k is not None or seen_items is not None):
         raise ConfigError("--k and --seen-items belong to --outcomes, a file of published ranks")
+    if (pr or hub is not None) and (dry_run or on == "validation"):
+        raise ConfigError("--pr and --hub publish a record, and --dry-run and --on validation write none")
     if no_texts and not texts:
         raise ConfigError("--no-texts belongs to --texts, a file of generated texts")
     protocol = settle_protocol(file, model_card, dataset=dataset, ties=ties, split=split_name)
@@ -130,6 +139,8 @@ def submit(
             dry_run=dry_run,
         )
         _say(record, report, path)
+        if path is not None:
+            publish_record(path, results, pr=pr, hub=hub)
         return
     choices = Choices(user=user, item=item, order=order, ascending=ascending)
     submission = read_submission(
@@ -160,6 +171,8 @@ def submit(
         kept = None if no_texts else submission.generations
         path = store.write(record, split, submission.rankings, kept, results)
     _say(record, str(submission.report), path)
+    if path is not None:
+        publish_record(path, results, pr=pr, hub=hub)
     if on == "validation":
         typer.echo("validation users choose settings; a result is what the test users give")
 
@@ -194,7 +207,6 @@ def _say(record: Record, report: str, path: Path | None) -> None:
         names = ", ".join(flag.name for flag in flags)
         typer.echo(f"flagged ({names}): it has no rank until somebody has looked at it and clears it:")
         typer.echo(f"  genrec-bench results clear {path.stem} --reason '...'")
-    typer.echo("to publish it: commit the new files below results/ and open a pull request")
 
 
 def _with_cost(card: ModelCard, declared: dict[str, float | None]) -> ModelCard:

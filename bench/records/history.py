@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError, RecordError
+from bench.records.notes import is_note
 from bench.records.store import Problem
 from bench.reproduction.report import FILE_NAME as REPRODUCTION
 
@@ -25,6 +26,20 @@ def changes_since(base: str, results_dir: Path) -> list[Problem]:
     commit = _commit(results_dir, base)
     listed = _git(results_dir, "diff", "--name-status", "--no-renames", "-z", commit, "--", ".")
     return list(_problems(listed.split("\0"), root, results_dir, commit))
+
+
+def added_since(base: str, results_dir: Path) -> list[Path]:
+    """Give the records, in order of their paths, that were added since this branch left `base`.
+
+    Those that git does not track yet are among them.
+    """
+    root = Path(_git(results_dir, "rev-parse", "--show-toplevel").strip())
+    commit = _commit(results_dir, base)
+    filters = ("--name-only", "--diff-filter=A", "--no-renames", "-z")
+    added = _git(results_dir, "diff", *filters, commit, "--", ".").split("\0")
+    loose = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", str(results_dir.resolve()))
+    paths = sorted({root / name for name in (*added, *loose.split("\0")) if name.endswith(".json")})
+    return [path for path in paths if not is_note(path) and path.name != REPRODUCTION and path.is_file()]
 
 
 def tracked_files(results_dir: Path) -> set[Path] | None:
