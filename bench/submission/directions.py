@@ -29,6 +29,7 @@ class Directions:
         users = len(split.user_ids)
         self._up = np.zeros(users, dtype=bool)
         self._down = np.zeros(users, dtype=bool)
+        self._steps = np.zeros(users, dtype=np.int64)
         self._falls = [np.zeros(users, dtype=bool) for _ in self._id_orders] if self._may_be_sorted else []
 
     @property
@@ -52,6 +53,8 @@ class Directions:
             score = rows["score"]
             self._up[users[follows & (score[1:] > score[:-1])]] = True
             self._down[users[follows & (score[1:] < score[:-1])]] = True
+        if self._falls:
+            self._steps += np.bincount(users[follows], minlength=len(self._steps))
         for place, falls in zip(self._id_orders if self._falls else [], self._falls, strict=True):
             step = np.diff(place[rows["item"]])
             falls[users[follows & (step < 0)]] = True
@@ -63,8 +66,7 @@ class Directions:
             what = "users whose scores run against the order of the file: the last row was taken as best"
             hint = f"Where the smallest is the best, as for distances, say {report.controls.ascending}"
             self._tell(report.warn, "against", what, against, hint)
-        counts = (rankings >= 0).sum(axis=1)
-        judged = counts >= MIN_ITEMS
+        judged = self._steps >= MIN_ITEMS - 1
         if judged.sum() < MIN_USERS or not (rankings[judged] != rankings[judged][0]).any():
             return
         for falls in self._falls:

@@ -42,6 +42,8 @@ class ListBuilder:
         users = len(split.user_ids)
         self._seen = np.zeros(users, dtype=bool)
         self._too_deep = np.zeros(users, dtype=bool)
+        self._late = np.zeros(users, dtype=bool)
+        """Users whose smallest rank is above 1."""
         self._reported: dict[str, BoolArray] = {}
         self._last_user = -1
         self._buffer: list[NDArray[Any]] = []
@@ -78,11 +80,15 @@ class ListBuilder:
         rankings[users, position] = items
         self._report.longest = max(self._report.longest, int(position.max(initial=-1)) + 1)
         self._report_depth()
+        if 2 * self._late.sum() > self._seen.sum():
+            places = (f"user {shown(self._split.user_ids[at])}" for at in np.flatnonzero(self._late))
+            what = "users whose ranks begin above 1: the best items may be lost"
+            self._report.warn("late-ranks", what, places, int(self._late.sum()))
         report_users(self._report, answered(rankings), self._split, allow_partial=self._allow_partial)
         self._directions.report(self._report, rankings)
-        what = recognise(self._split, np.arange(len(rankings), dtype=np.int32), rankings)
-        if what is not None:
-            self._report.error("own-data", f"the lists are {what}, no recommendations", [self._report.file])
+        data = recognise(self._split, np.arange(len(rankings), dtype=np.int32), rankings)
+        if data is not None:
+            self._report.error("own-data", f"the lists are {data}, no recommendations", [self._report.file])
         if self._report.rows == 0:
             self._report.error("empty", "no recommended items at all", [self._report.file])
         return rankings
@@ -101,7 +107,12 @@ class ListBuilder:
             )
             unknown = unknown[(codes[unknown] < 0) & ~padding]
         places = (f"{self._report.place} {lines[at]}: {shown(ids[int(at)].as_py())}" for at in unknown)
-        self._report.error(f"unknown-{what}", f"{what}s that are not in the data set", places, len(unknown))
+        hint = ""
+        if 2 * len(unknown) > len(codes):
+            hint = "Ids are those of the exported histories and catalogue, not row numbers of your own"
+        self._report.error(
+            f"unknown-{what}", f"{what}s that are not in the data set", places, len(unknown), hint
+        )
         return codes
 
     def _refuse_second_lists(self, owners: Int32Array, lines: Int64Array, *, continues: bool) -> None:
@@ -174,6 +185,8 @@ class ListBuilder:
         if self._order.kind == "rank":
             tied = follows & (rows["order"][1:] == rows["order"][:-1])
             hint = f"To order by score, say {by_score}" if self._order.check is not None else ""
+            starts = np.concatenate([[True], ~follows])[: len(rows)] & (rows["order"] > 1)
+            self._late[rows["user"][starts]] = True
             what = "ranks given to several items of a user"
             self._report_users("repeated-rank", what, rows[1:][tied], hint=hint)
         if self._order.kind != "score":

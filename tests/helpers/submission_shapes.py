@@ -187,6 +187,8 @@ LISTS: dict[str, Shape] = {
     "parts.json": value(
         lambda lists: {u: {"items": items, "scores": [s for _, s in pairs(items)]} for u, items in lists}
     ),
+    "wide-plain.csv": lambda lists: "".join(f"{u},{','.join(items)}\n" for u, items in lists),
+    "arrays.jsonl": objects(lambda u, items: [u, items]),
     "wide-index.csv": one_a_user(",0,1,2,3,4,5,6,7,8,9", lambda u, items: ",".join([u, *items])),
     "masked.jsonl": objects(
         lambda u, items: {

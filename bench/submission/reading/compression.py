@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,18 +22,20 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     LZ4: "lz4",
 }
-_REFUSED = {
-    b"PK\x03\x04": "zip archive or spreadsheet",
-    b"PK\x05\x06": "zip archive",
-    b"7z\xbc\xaf\x27\x1c": "7z archive",
-    b"Rar!": "rar archive",
-    b"\x93NUMPY": "numpy file",
-    b"\x89HDF\r\n": "HDF5 file",
-    b"ARROW1": "Arrow or feather file",
-    b"FEA1": "feather file",
-    b"SQLite format 3": "SQLite file",
-    b"Obj\x01": "Avro file",
-    b"ORC": "ORC file",
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip archive or spreadsheet",
+    b"PK\x05\x06": "a zip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a rar archive",
+}
+_OTHERS = {
+    b"\x93NUMPY": "a numpy file",
+    b"\x89HDF\r\n": "an HDF5 file",
+    b"ARROW1": "an Arrow or feather file",
+    b"FEA1": "a feather file",
+    b"SQLite format 3": "an SQLite file",
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
 }
 _PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
@@ -42,7 +44,7 @@ def packing_of(path: Path) -> str | None:
     """Name the way a file is packed, from its first bytes; None if it is not."""
     with path.open("rb") as file:
         start = file.read(8)
-    return next((kind for magic, kind in _PACKED.items() if start.startswith(magic)), None)
+    return _kind_of(start, _PACKED)
 
 
 @contextmanager
@@ -102,18 +104,24 @@ def first_bytes(path: Path, count: int = 4096) -> bytes:
 
 def _refuse_others(start: bytes, path: Path) -> None:
     packing = packing_of(path)
-    kind = next((kind for magic, kind in _REFUSED.items() if start.startswith(magic)), None)
     hint = "give the file itself: parquet, or text, which may be packed once (gz, bz2, xz, zst, lz4)"
+    kind = _kind_of(start, _ARCHIVES)
     if start[257:262] == b"ustar":
-        kind = "tar archive"
+        kind = "a tar archive"
+    if kind is None and (kind := _kind_of(start, _OTHERS)):
+        hint = "save parquet, CSV or JSON"
     if start.startswith(_PICKLES):
-        kind, hint = "Python pickle", "a pickle can run anything when opened: save parquet, CSV or JSON"
+        kind, hint = "a Python pickle", "a pickle can run anything when opened: save parquet, CSV or JSON"
     if packing is not None and kind is None:
-        inner = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
+        inner = _kind_of(start, _PACKED)
         if inner is not None and not (inner == packing == "lz4"):  # ranx packs its .lz4 files twice
-            kind = f"{inner} file"
+            kind = f"a {inner} file"
         elif start.startswith(PARQUET):
-            kind, hint = "parquet file", "unpack it; parquet is compressed already"
+            kind, hint = "a parquet file", "unpack it; parquet is compressed already"
     if kind is not None:
-        where = f"holds a {kind} inside {packing}" if packing else f"is a {kind}"
+        where = f"holds {kind} inside {packing}" if packing else f"is {kind}"
         raise SubmissionError(f"'{path.name}' {where}, which is not accepted: {hint}")
+
+
+def _kind_of(start: bytes, kinds: Mapping[bytes, str]) -> str | None:
+    return next((kind for magic, kind in kinds.items() if start.startswith(magic)), None)

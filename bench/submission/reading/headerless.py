@@ -26,6 +26,11 @@ def name_columns(rows: Sequence[Sequence[object]], known: Known) -> tuple[str, .
     if item is None:  # the item stands before the user
         item = _first(columns[:user], known.items, 0)
     named[user] = "user"
+    rest = [at for at in range(width) if at != user]
+    if len(rest) > 1 and all(_is_wide(columns[at], known) for at in rest):
+        for place, at in enumerate(rest, 1):
+            named[at] = f"item_{place}"
+        return tuple(named)
     if item is None:
         return tuple(named)
     named[item] = "item"
@@ -37,6 +42,11 @@ def name_columns(rows: Sequence[Sequence[object]], known: Known) -> tuple[str, .
     elif len(numeric) == 1:
         named[numeric[0]] = _order_name(users, _numbers(columns[numeric[0]]) or []) or named[numeric[0]]
     return tuple(named)
+
+
+def _is_wide(column: Sequence[object], known: Known) -> bool:
+    """Whether a column may be one place of a wide table: items, and no numbers, which could be anything."""
+    return _first([column], known.items, 0) is not None and _numbers(column) is None
 
 
 def is_trec(row: Sequence[object]) -> bool:

@@ -35,9 +35,20 @@ def open_json_value(path: Path, known: Known) -> Table:
         except RepeatedKey as error:
             raise SubmissionError(f"'{path.name}': {error}; the last would hide the first") from None
         except JSON_ERRORS as error:
-            raise SubmissionError(f"'{path.name}' is not JSON: {brief(error)}") from None
+            value = _arrays(text)
+            if value is None:
+                raise SubmissionError(f"'{path.name}' is not JSON: {brief(error)}") from None
     del text
     return _table(value, path.name, known)
+
+
+def _arrays(text: str) -> list[Any] | None:
+    """Read lines of arrays, such as ["user", ["item", ...]]; None if it is anything else."""
+    try:
+        rows = [json.loads(line, object_pairs_hook=no_repeats) for line in text.splitlines() if line.strip()]
+    except JSON_ERRORS:
+        return None
+    return rows if all(isinstance(row, list) for row in rows) else None
 
 
 def open_ranx_lz4(path: Path, known: Known) -> Table:

@@ -225,6 +225,17 @@ def test_equal_scores_keep_the_order_of_the_file_and_are_told_in_every_shape(
     assert "users with equal scores, kept in the order of the file (60)" in str(submission.report)
 
 
+def test_ranks_that_do_not_begin_at_the_best_are_told(small: Split, named: Named, tmp_path: Path) -> None:
+    for first, told in ((0, False), (1, False), (2, True)):
+        body = table("user_id,item_id,rank", lambda u, i, p, first=first: f"{u},{i},{p + first}")(named)
+        assert ("users whose ranks begin above 1" in str(read(body, small, tmp_path).report)) == told
+
+
+def test_rows_in_no_order_at_all_are_not_called_sorted(small: Split, named: Named, tmp_path: Path) -> None:
+    text = str(read(table("user_id,item_id", lambda u, i, p: f"{u},{i}")(named), small, tmp_path).report)
+    assert "users with more than one list" in text and "order of their ids" not in text
+
+
 # The data themselves ----------------------------------------------------------------------------------
 
 
@@ -276,6 +287,7 @@ def test_the_test_targets_are_recognised(small: Split, tmp_path: Path) -> None:
 # Other faults, each with what to do -------------------------------------------------------------------
 
 MESSAGES: list[tuple[str, str]] = [
+    ("user_id,item_id\n" + "7,8\n" * 3, "not row numbers of your own"),
     ("user_id,title\nC0000,Rose Soap\n", "if these are generated texts, say --texts"),
     ("item_id,rank\nP000,1\n", "name it with --user COLUMN"),
     ("user,uid,item\nC0000,C0001,P000\n", "'user' and 'uid' could be the users; say which with --user"),
