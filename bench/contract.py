@@ -24,10 +24,10 @@ import numpy as np
 import pytest
 
 from bench.datasets.splits import leave_one_out
+from bench.guard import untouched
 from bench.metrics.ranking import check_rankings
 from bench.recommender import Recommender
 from bench.record import NAME_PATTERN, Kind
-from bench.run.guard import untouched
 from bench.schema import NO_ITEM, Catalogue, Histories, Interactions, Rankings, Split
 
 DEPTH = 10

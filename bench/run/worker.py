@@ -21,12 +21,12 @@ import numpy as np
 
 from bench.cost.meter import Meter, measure_latency, thinned
 from bench.errors import BenchError, ModelError, RankingError
+from bench.guard import untouched
 from bench.metrics.ranking import check_rankings
 from bench.models import create
 from bench.progress import listening, report
 from bench.recommender import ChecksAvailability, KeepsAnswers, Recommender, SelfReporting
 from bench.record import Cost, Latency
-from bench.run.guard import untouched
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Generations, Histories, Rankings
 

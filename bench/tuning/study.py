@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ConfigError, Unavailable
+from bench.guard import untouched
 from bench.metrics.ranking import parse_metric, ranks_in_view, user_outcomes
 from bench.models import ModelEntry, create, load_class
 from bench.progress import report
@@ -128,8 +129,9 @@ def score(
     """Fit the model with these constants and give its mean metric on the validation users."""
     _, cutoff = parse_metric(metric)
     model = create(entry, seed=seed, **constants)
-    model.fit(data)
-    rankings = model.recommend(data.validation.histories, max(DEPTH, cutoff))
+    with untouched(model, entry.name, data=data):  # the next trial reads the same arrays
+        model.fit(data)
+        rankings = model.recommend(data.validation.histories, max(DEPTH, cutoff))
     return float(user_outcomes(ranks_in_view(rankings, data.validation, view), metric).mean())
 
 

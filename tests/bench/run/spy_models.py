@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, Unavailable
+from bench.guard import array_digests
 from bench.progress import report
-from bench.run.guard import array_digests
 from bench.schema import Examples, Generations, Histories, Rankings, Split, TrainingData
 
 

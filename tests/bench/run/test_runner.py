@@ -17,13 +17,13 @@ import psutil
 import pytest
 
 from bench.errors import BenchError, ConfigError, DataError, ModelError, Unavailable
+from bench.guard import array_digests
 from bench.metrics.ranking import evaluate
 from bench.models import model_from_file
 from bench.progress import listening
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.columns import read_lists
-from bench.run.guard import array_digests
 from bench.run.runner import Outcome, Request, run
 from bench.schema import Split
 

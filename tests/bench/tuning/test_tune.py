@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from bench.cli import build_app
 from bench.contract import small_shop
-from bench.errors import ConfigError
-from bench.models import ModelEntry, find_model
+from bench.errors import ConfigError, ModelError
+from bench.models import ModelEntry, find_model, model_from_file
 from bench.schema import Split
 from bench.tuning import study
 from bench.tuning.ledger import ledger_path, read_ledger
@@ -137,6 +137,31 @@ def test_a_failing_trial_ends_the_search_with_the_models_own_error(tmp_path: Pat
 
 
 # -- the command ----------------------------------------------------------------------------------
+
+
+WRITES_PAST_NUMPY = """
+import ctypes
+import numpy as np
+
+
+class Sly:
+    def __init__(self, seed):
+        pass
+
+    def fit(self, data):
+        ctypes.memset(data.train.items.ctypes.data, 1, 4)
+
+    def recommend(self, histories, depth):
+        return np.zeros((len(histories), 1), dtype=np.int32)
+"""
+
+
+def test_a_trial_that_changes_what_the_next_one_reads_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "sly.py"
+    path.write_text(WRITES_PAST_NUMPY)
+    entry, data = model_from_file(f"{path}:Sly"), small_shop().training_data
+    with pytest.raises(ModelError, match=r"model 'sly' has changed what it was given: data\.train\.items"):
+        study.score(entry, data, {}, metric="ndcg@5", view="seen_kept", seed=0)
 
 
 def test_the_command_writes_a_ledger_that_can_be_read_back(tmp_path: Path) -> None:

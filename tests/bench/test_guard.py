@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.errors import ModelError
-from bench.run.guard import array_digests, untouched
+from bench.guard import array_digests, untouched
 from bench.schema import Histories, Split, TrainingData
 
 
