@@ -59,6 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--seed", dest="genrec_seed", default="0", metavar="N", help="seed of the models (default: 0)")
     add(
+        "--seeds",
+        dest="genrec_seeds",
+        default="1",
+        metavar="N",
+        help="run each model with N seeds, a record each, and say mean, deviation and interval (default: 1)",
+    )
+    add(
         "--depth",
         dest="genrec_depth",
         default="50",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bench.comparison.seeds_text import seeds_text
 from bench.datasets import find_dataset
 from bench.datasets.registry import raw_files
 from bench.datasets.split_rules import LOO, parse_split
@@ -20,6 +21,7 @@ from bench.datasets.tie_rules import parse_ties
 from bench.errors import ConfigError
 from bench.models import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.progress import listening
+from bench.records.store import load_record
 from bench.run.runner import Outcome, Request, run
 from bench.run.terminal import LiveLine, results_table, speed_table
 from bench.schema import Split
@@ -44,6 +46,8 @@ class BenchSession:
     data_dir: Path | None
     settings: tuple[str, ...]
     capture: Any
+    seeds: int = 1
+    """How many seeds each model is run with, counted from `seed`."""
     outcomes: list[Outcome] = field(default_factory=list)
     speeds: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -55,21 +59,25 @@ class BenchSession:
         return split, time.perf_counter() - start
 
     def run_model(self, name: str) -> Outcome:
-        """Run one model, with live progress, and keep its outcome for the closing table."""
+        """Run one model, once a seed, with live progress; keep the outcomes for the closing tables.
+
+        The first seed comes last: its record is the newest, the one that a board shows. It is given back.
+        """
         entry = next(entry for entry in self.entries if entry.name == name)
-        request = Request(
-            entry=entry,
-            load=lambda: self.loaded,
-            results_dir=self.results_dir,
-            command=self.command(entry),
-            seed=self.seed,
-            depth=self.depth,
-            arguments=self.arguments(entry),
-            ledger=self.ledger(entry),
-        )
-        with LiveLine(entry.name, self.capture) as line, listening(line.show):
-            outcome = run(request)
-        self.outcomes.append(outcome)
+        for seed in reversed(range(self.seed, self.seed + self.seeds)):
+            request = Request(
+                entry=entry,
+                load=lambda: self.loaded,
+                results_dir=self.results_dir,
+                command=self.command(entry, seed),
+                seed=seed,
+                depth=self.depth,
+                arguments=self.arguments(entry),
+                ledger=self.ledger(entry),
+            )
+            with LiveLine(entry.name, self.capture) as line, listening(line.show):
+                outcome = run(request)
+            self.outcomes.append(outcome)
         return outcome
 
     def ledger(self, entry: ModelEntry) -> Ledger | None:
@@ -88,7 +96,7 @@ class BenchSession:
         ledger = self.ledger(entry)
         return dict(ledger.chosen) if ledger else {}
 
-    def command(self, entry: ModelEntry) -> str:
+    def command(self, entry: ModelEntry, seed: int | None = None) -> str:
         """What to type to run this model again."""
         parts = ["pytest", "bench", "--benchmark", "--dataset", self.dataset]
         path, _, attribute = entry.target.rpartition(":")
@@ -97,7 +105,14 @@ class BenchSession:
         else:
             parts += ["--models", entry.name]
         parts += ["--split", self.split] if self.split != LOO else []
-        parts += ["--ties", self.ties, "--seed", str(self.seed), "--depth", str(self.depth)]
+        parts += [
+            "--ties",
+            self.ties,
+            "--seed",
+            str(self.seed if seed is None else seed),
+            "--depth",
+            str(self.depth),
+        ]
         if self.settings and self.arguments(entry):
             parts += [word for setting in self.settings for word in ("--set", setting)]
         return shlex.join(parts)
@@ -120,6 +135,9 @@ class BenchSession:
         if self.outcomes:
             reporter.write_sep("=", f"genrec-bench results: {self.dataset}")
             reporter.write_line(results_table(self.outcomes))
+            if self.seeds > 1:
+                stored = [load_record(outcome.path) for outcome in self.outcomes]
+                reporter.write_line(seeds_text(stored))
         if self.speeds:
             reporter.write_sep("=", "genrec-bench speed, each pair timed in this run")
             reporter.write_line(speed_table(self.speeds))
@@ -141,6 +159,7 @@ def open_session(config: pytest.Config) -> BenchSession:
         split=_split(option("genrec_split")),
         ties=_ties(option("genrec_ties")),
         seed=_whole_number("--seed", option("genrec_seed"), 0),
+        seeds=_whole_number("--seeds", option("genrec_seeds"), 1, 1000),
         depth=_whole_number("--depth", option("genrec_depth"), 1, 1000),
         results_dir=Path(results) if results else Path.cwd() / "results",
         data_dir=data_dir,
