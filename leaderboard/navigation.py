@@ -36,7 +36,7 @@ def run() -> None:
     event = clickable(_menu(current), key="menu")
     if event is not None and event.name == "page" and event.value in PAGES:
         open_page(event.value)
-    import_module(f"leaderboard.pages.{current}_page").render()
+    import_module(f"leaderboard.views.{current}_page").render()
 
 
 def open_page(name: str, **choices: str | Sequence[str]) -> NoReturn:

@@ -161,6 +161,14 @@ def test_every_page_at_desktop_and_phone_width(browser: Any, board: str, width: 
     visit.close()
 
 
+def test_there_is_one_menu(browser: Any, board: str) -> None:
+    """Streamlit adds a side bar of its own where a folder `pages/` lies beside the app."""
+    visit = Visit(browser, board).open()
+    assert visit.page.locator("[data-testid=stSidebarNav]").count() == 0
+    assert visit.page.locator(".menu a").count() == len(PAGES)
+    visit.close()
+
+
 def test_sorting_by_a_header_is_in_the_url_and_goes_back(browser: Any, board: str) -> None:
     visit = Visit(browser, board).open()
     ranked = visit.names()

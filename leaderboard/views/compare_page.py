@@ -20,8 +20,8 @@ from leaderboard.draw import charts
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+from leaderboard.views import common
 
 
 def render() -> None:

@@ -21,8 +21,8 @@ from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+from leaderboard.views import common
 
 MAX_SELECTED = 4
 _FILTERS = ("q", "kind", "hardware", "fits")

@@ -12,9 +12,9 @@ from leaderboard.cells.html_table import Badge, Cell, Column, Row
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
 from leaderboard.frames import formatting
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
 from leaderboard.state.folders import results_dir
+from leaderboard.views import common
 
 _COLUMNS = [
     Column(key="wide", label="What was run", numeric=False),

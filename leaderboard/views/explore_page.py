@@ -15,8 +15,8 @@ from leaderboard.cells.html_table import Event
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows, list_rows
 from leaderboard.frames.list_rows import RunLists
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+from leaderboard.views import common
 
 MAX_RUNS = 4
 

@@ -19,9 +19,9 @@ from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
-from leaderboard.pages import common
 from leaderboard.state import loading, session_submission
 from leaderboard.state.session_submission import Scored, Upload
+from leaderboard.views import common
 
 MAX_UPLOAD_MB = 200
 _RESULT = "submission_result"

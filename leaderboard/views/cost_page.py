@@ -15,8 +15,8 @@ from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows, cost_points
 from leaderboard.frames.board_rows import BoardKey
 from leaderboard.frames.cost_points import AXES, CostAxis
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+from leaderboard.views import common
 
 
 def render() -> None:

@@ -15,8 +15,8 @@ from leaderboard.cells import run_cells
 from leaderboard.draw import charts
 from leaderboard.draw.components import clickable
 from leaderboard.frames import downloads, formatting, run_rows
-from leaderboard.pages import common
 from leaderboard.state import loading, url_state
+from leaderboard.views import common
 
 _SLICED_BY = f"{RANKED_BY}@10"
 
