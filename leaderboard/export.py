@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from bench.comparison.board_standings import board_standings
-from bench.comparison.contenders import load_contender
-from bench.comparison.paired import Contender
+from bench.comparison.board_standings import BoardStandings, stand
 from bench.datasets.registry import display_name
-from bench.errors import BenchError, ConfigError, RecordError
+from bench.errors import ConfigError, RecordError
 from bench.files.atomic import replace_text
 from bench.labels import RANKED_BY, VIEW_LABELS, metric_label
 from bench.record import View
@@ -74,7 +72,7 @@ def page(boards: dict[BoardKey, list[StoredRecord]], *, view: View, cutoff: int)
 
 def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> str:
     newest, _ = board_rows.collapse(records)
-    standings = board_standings(_contenders(newest), metric=f"{RANKED_BY}@{cutoff}", view=view)
+    standings = stand(newest, metric=f"{RANKED_BY}@{cutoff}", view=view)
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings)
     frame = board_rows.by_rank(frame, RANKED_BY)
     columns = board_cells.board_columns(_COLUMNS, cutoff, clicks=False)
@@ -89,14 +87,12 @@ def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff:
     label = metric_label(f"{RANKED_BY}@{cutoff}")
     chart = cost_chart.figure(points, axis, label) if points else ""
     title = display_name(key.dataset)
-    return f'<h2>{escape(title)}</h2><p class="note">{escape(note)}</p>{table}{chart}'
+    return f'<h2>{escape(title)}</h2><p class="note">{escape(note)}</p>{table}{_problems(standings)}{chart}'
 
 
-def _contenders(records: Sequence[StoredRecord]) -> list[Contender]:
-    found = []
-    for stored in records:
-        try:
-            found.append(load_contender([stored], stored.id))
-        except BenchError:
-            continue  # no ranks: the row has no standing
-    return found
+def _problems(standings: BoardStandings) -> str:
+    """List the rows that are not ranked, and why."""
+    return "".join(
+        f'<p class="note">Not ranked: {escape(row)}: {escape(why)}</p>'
+        for row, why in standings.unreadable.items()
+    )

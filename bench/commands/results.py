@@ -105,7 +105,6 @@ def _existing(results: Path) -> Path:
 def _note(stored: StoredRecord) -> str:
     if stored.invalid is not None:
         return f"invalid: {stored.invalid.reason}"
-    marks = ["dirty"] if stored.record.environment.dirty else []
-    if stored.record.status != "complete":
-        marks.append(stored.record.status)
-    return ", ".join(marks)
+    from bench.marks import marks
+
+    return ", ".join(mark.text for mark in marks(stored.record))

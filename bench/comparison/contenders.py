@@ -10,6 +10,7 @@ from bench.comparison.paired import Contender
 from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import FILE
 from bench.errors import ConfigError, RecordError, unknown_name
+from bench.marks import fullest, fullness
 from bench.records.store import StoredRecord, find_record, load_record, load_records
 from bench.records.target_ranks import read_ranks
 
@@ -35,11 +36,11 @@ def find_contenders(
 ) -> list[Contender]:
     """Find the models to compare.
 
-    A reference is the name of a model (its newest valid record), a record's id or the start of its
-    file name, or the path of a record's JSON. Names are looked up on one and the same data: that of
-    the records given by id or path, else `dataset`, else the one data set on which all were measured,
-    ties "file" and split "loo" unless said otherwise. With `all_seeds`, a name stands for the newest
-    record of each seed that has the newest record's parameters.
+    A reference is the name of a model (its newest valid record, a full one if there is one), a record's
+    id or the start of its file name, or the path of a record's JSON. Names are looked up on one and the
+    same data: that of the records given by id or path, else `dataset`, else the one data set on which
+    all were measured, ties "file" and split "loo" unless said otherwise. With `all_seeds`, a name stands
+    for the newest record of each seed that has the same parameters.
     """
     loaded = load_records(results_dir)
     valid = [stored for stored in loaded.valid() if stored.record.metrics is not None]
@@ -63,7 +64,8 @@ def find_contenders(
         own = [given[ref]] if ref in given else [one for one in of_data if one.record.model.name == ref]
         if not own:
             raise _nothing_in_common(references, valid)
-        found.append(_newest_of_each_seed(own) if all_seeds else own[:1])
+        best = own[fullest([one.record for one in own])]
+        found.append(_newest_of_each_seed(own, best) if all_seeds else [best])
     counts = Counter(stored[0].record.model.name for stored in found)
     return [
         load_contender(one, None if counts[one[0].record.model.name] == 1 else one[0].id) for one in found
@@ -113,11 +115,11 @@ def _nothing_in_common(names: Sequence[str], valid: Sequence[StoredRecord]) -> R
     return RecordError(f"no data has a valid record of each of these models; there are {'; '.join(lines)}")
 
 
-def _newest_of_each_seed(own: Sequence[StoredRecord]) -> list[StoredRecord]:
-    """Keep one record a seed, of the newest record's parameters (input: newest first)."""
-    parameters = own[0].record.model.parameters
+def _newest_of_each_seed(own: Sequence[StoredRecord], best: StoredRecord) -> list[StoredRecord]:
+    """Keep one record a seed, with the parameters of `best` and as full as it (input: newest first)."""
+    wanted = (best.record.model.parameters, fullness(best.record))
     by_seed: dict[int, StoredRecord] = {}
     for stored in own:
-        if stored.record.model.parameters == parameters:
+        if (stored.record.model.parameters, fullness(stored.record)) == wanted:
             by_seed.setdefault(stored.record.seed, stored)
     return [by_seed[seed] for seed in sorted(by_seed)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.labels import machine_text
+from bench.marks import marks_text
 from bench.models import MODELS
 from bench.record import Cost, Record
 from bench.records.store import StoredRecord
@@ -22,7 +23,7 @@ _HEAD = (
 def markdown_costs(records: Sequence[StoredRecord]) -> str:
     """One Markdown table, GPU runs first, then a line on what no GPU has measured yet.
 
-    `records` hold one record a model and data set (see `bench.comparison.readme_tables.newest`); records that
+    `records` hold one record a model and data set (see `bench.records.newest`); records that
     are only a table of details have no row. Times are of fitting and recommending; those of a
     cost-only row are computed from its measured speeds, and marked.
     """
@@ -75,7 +76,7 @@ def _row(record: Record) -> str:
     mark = "" if record.metrics is not None else " \\*"
     shares = ", ".join(f"{stage} {hours / total:.0%}" for stage, hours in stages.items()) if total else "-"
     cells = [
-        f"`{record.model.name}`",
+        f"`{record.model.name}` {marks_text(record)}".strip(),
         record.dataset.name,
         machine_text(record).replace("|", "/"),
         f"{_duration(total)}{mark}",

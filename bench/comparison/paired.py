@@ -13,10 +13,11 @@ from itertools import combinations
 import numpy as np
 
 from bench.errors import ConfigError, RecordError, unknown_name
+from bench.marks import marks
 from bench.metrics.ranking import parse_metric, user_outcomes
 from bench.metrics.slices import UserGroup
 from bench.record import VIEWS, DatasetInfo, Record, View
-from bench.records.target_ranks import Ranks, published_note
+from bench.records.target_ranks import Ranks
 from bench.schema import NO_ITEM, FloatArray, Int64Array, Rankings
 from bench.statistics.bootstrap import CONFIDENCE, Interval
 from bench.statistics.paired_tests import (
@@ -163,9 +164,9 @@ def compare(
             for (first, second), paired in zip(pairs, found, strict=True)
         ),
         notes=tuple(
-            f"{contender.label}: {note}"
+            f"{contender.label}: {mark.sentence}"
             for contender in contenders
-            if (note := published_note(contender.records[0]))
+            for mark in marks(contender.records[0])
         ),
     )
 

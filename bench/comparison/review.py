@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from bench.comparison.board_standings import board_standings
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender
-from bench.comparison.readme_tables import newest
 from bench.comparison.verdicts import METRICS, strongest_baseline, verdict
 from bench.errors import BenchError
 from bench.labels import DEFAULT_VIEW, HEADLINE, HEADLINE_CUTOFF, RANKED_BY, estimate_text, metric_label
+from bench.marks import published_note
 from bench.record import Audit, Record
+from bench.records.newest import newest
 from bench.records.store import StoredRecord
-from bench.records.target_ranks import published_note
 from bench.statistics.paired_tests import Standing
 
 NEIGHBOURS = 3

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.comparison.strongest import strongest_untrained
+from bench.marks import marks_text
 from bench.record import DatasetInfo, Record, View
 from bench.records.store import StoredRecord
 
@@ -70,10 +71,12 @@ def _table(dataset: str, rows: dict[str, list[Record]]) -> str:
     ]
     for name in sorted(shown, key=lambda name: (-(shown[name][1] or 0.0), name)):
         cells = ["-" if shown[name][index] is None else f"{shown[name][index]:.4f}" for index in used]
-        mark = " †" if any(record.published_view for record in rows[name]) else ""
+        standard = [record for record in rows[name] if _standard(record.dataset)] or rows[name]
+        published = any(record.published_view for record in rows[name])
+        mark = "†" if published else marks_text(standard[0])
         value = shown[name][_LIFT_OF]
         cells.append(f"{value / best - 1:+.0%}" if value is not None and best else "-")
-        lines.append(f"| `{name}`{mark} | {' | '.join(cells)} | {_time(rows[name])} |")
+        lines.append(f"| {f'`{name}` {mark}'.strip()} | {' | '.join(cells)} | {_time(rows[name])} |")
     return "\n".join(lines) + "\n"
 
 

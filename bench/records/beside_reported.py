@@ -12,8 +12,10 @@ from bench.datasets.split_rules import LOO, parse_split
 from bench.datasets.tie_rules import FILE
 from bench.errors import unknown_name
 from bench.labels import VIEW_SHORT, metric_label
+from bench.marks import marks
 from bench.models import available_models
 from bench.record import VIEWS, Estimate
+from bench.records.newest import newest
 from bench.records.store import StoredRecord, load_records
 from bench.reported.rows import ReportedRow, find_reported
 from bench.text_table import new_table, render
@@ -86,6 +88,9 @@ def compare_with_reported(
         for model in models
         if model not in records
     ]
+    notes += [
+        f"{model}: {mark.sentence}" for model, stored in records.items() for mark in marks(stored.record)
+    ]
     if any(line.metric.startswith("recall") and not line.measured for line in lines):
         notes.append("Intervals of reported recalls are the normal approximation for their number of users.")
     notes.append("No relative gain is given: across protocols it would mean nothing.")
@@ -95,7 +100,7 @@ def compare_with_reported(
 def _newest(
     model: str, dataset: str, ties: str, split: str, stored: Sequence[StoredRecord]
 ) -> StoredRecord | None:
-    for one in stored:
+    for one in newest(stored):
         data = one.record.dataset
         measured = (one.record.model.name, data.name, data.ties, data.split)
         if measured == (model, dataset, ties, split) and one.record.metrics is not None:

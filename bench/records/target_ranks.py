@@ -15,7 +15,7 @@ import numpy as np
 from bench.errors import RecordError
 from bench.files.arrow import number_array, read_parquet, string_array
 from bench.metrics.ranking import mean_quality, ranks_in_view
-from bench.record import VIEWS, Record, View
+from bench.record import VIEWS, View
 from bench.schema import Int32Array, Rankings, Split
 
 if TYPE_CHECKING:
@@ -42,14 +42,6 @@ def outcomes_table(split: Split, view: View, ranks: Int32Array) -> Any:
     import pyarrow as pa
 
     return pa.table({"user_id": string_array(split.user_ids), view: number_array(ranks)})
-
-
-def published_note(record: Record) -> str:
-    """Say what published outcomes are, wherever their figures stand; empty for any other record."""
-    if record.published_view is None:
-        return ""
-    view = record.published_view.replace("_", " items ")
-    return f"published outcomes, not re-run: places in lists of {record.depth}, {view}"
 
 
 def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bench.labels import HEADLINE, VIEW_SHORT, bytes_text, estimate_text, metric_label
+from bench.marks import marks_text
 from bench.record import VIEWS, Record
 from bench.reported.rows import load_reported
 
@@ -109,7 +110,7 @@ def _measured(records: Sequence[Record]) -> Table:
             metrics = getattr(record.metrics, view) if record.metrics else {}
             first = view == VIEWS[0]
             table.add_row(
-                record.model.name if first else "",
+                record.model.name if first else f"  {marks_text(record)}".rstrip(),
                 VIEW_SHORT[view],
                 *(estimate_text(metrics.get(metric)) for metric in HEADLINE),
                 *(own if first else [""] * len(own)),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from bench.comparison.review import quoted
 from bench.errors import RecordError, Unavailable
 from bench.labels import DEFAULT_VIEW, VIEW_LABELS, metric_label
+from bench.marks import published_note
 from bench.record import Record
 from bench.records.store import StoredRecord
-from bench.records.target_ranks import published_note
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard

@@ -20,6 +20,7 @@ from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate_ranks
 from bench.record import Record, View, dataset_info
 from bench.records.audits import audit_outcomes
+from bench.records.newest import newest
 from bench.records.store import load_records
 from bench.records.target_ranks import Ranks, read_ranks
 from bench.schema import FloatArray, Int32Array, Split
@@ -129,7 +130,7 @@ def build_outcomes_record(
 def known_ranks(split: Split, results_dir: Path, *, leave_out: str) -> dict[str, Ranks]:
     """Read the ranks of the newest record of each other model on the same data, for the audits."""
     known: dict[str, Ranks] = {}
-    for stored in load_records(results_dir).valid():
+    for stored in newest(load_records(results_dir).valid()):
         record, name = stored.record, stored.record.model.name
         if record.dataset.fingerprint != split.fingerprint or name in (leave_out, *known):
             continue

@@ -17,6 +17,7 @@ from bench.models import MODELS
 from bench.record import DEPTH, NAME_PATTERN, Audit, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
 from bench.records.audits import audit
 from bench.records.columns import read_lists
+from bench.records.newest import newest
 from bench.records.status import status_of
 from bench.records.store import load_records
 from bench.schema import NO_ITEM, Generations, Rankings, Split
@@ -173,7 +174,7 @@ def build_record(
 def known_lists(split: Split, results_dir: Path, *, leave_out: str, limit: int = 30) -> dict[str, Rankings]:
     """Read the lists of the newest record of each other model on the same data, for the audits."""
     known: dict[str, Rankings] = {}
-    for stored in load_records(results_dir).valid():
+    for stored in newest(load_records(results_dir).valid()):
         name = stored.record.model.name
         same_data = stored.record.dataset.fingerprint == split.fingerprint
         if not same_data or name == leave_out or name in known or stored.record.lists_sha256 is None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.labels import COSTS, metric_label
+from bench.marks import Mark
 from bench.metrics.definitions import QUALITY
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
 from leaderboard.frames import formatting
@@ -103,14 +104,14 @@ def _cell(
     if key == "hardware":
         return Cell(text=row["hardware"])
     if key == "date":
-        return Cell(text=row["date"], note=row["commit"] + (", dirty" if row["dirty"] else ""))
+        return Cell(text=row["date"], note=row["commit"])
     column, show = _COSTS[key]
     return Cell(text=show(row[column]), note="declared" if row["declared"] and pd.notna(row[column]) else "")
 
 
 def _rank_cell(row: dict[str, Any]) -> Cell:
     if pd.isna(row["best"]):
-        return Cell(text=formatting.MISSING)
+        return Cell(text=formatting.MISSING, title=row["no_ranks"])
     best, worst = int(row["best"]), int(row["worst"])
     letters = "".join(chr(ord("a") + group) for group in row["groups"] if group < 26)
     note = letters if letters and max(row["groups"]) < 26 else ""
@@ -131,18 +132,14 @@ def _select_cell(identity: str, marked: Collection[str]) -> Cell:
 
 def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expanded: str) -> Cell:
     identity = row["id"]
-    tones = {"fail": "bad", "flag": "warn"}
     badges = [
-        Badge(text=audit.name.replace("_", " "), tone=tones[audit.verdict], title=audit.message)
-        for audit in row["flags"]
+        Badge(text=mark.text, tone="bad" if mark.bad else "warn", title=mark.why) for mark in row["marks"]
     ]
-    if row["status"] == "partial":
-        badges.append(Badge(text="partial", tone="warn", title="Lists are missing for some users"))
     if row["held_back"]:
         title = "Someone must look at its flags and clear it: genrec-bench results clear"
         badges.append(Badge(text="not ranked", tone="bad", title=title))
-    if row["published"]:
-        badges.append(Badge(text="published outcomes", tone="warn", title=row["published"]))
+    if row["no_ranks"]:
+        badges.append(Badge(text="not ranked", tone="bad", title=row["no_ranks"]))
     if links is not None:
         if row["older"] and not row.get("is_older"):
             open_now = expanded == row["name"]
@@ -156,6 +153,11 @@ def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expande
         badges=tuple(badges),
         event=Event(name="run", value=identity, href=links(identity)) if links else None,
     )
+
+
+def mark_badges(found: Sequence[Mark]) -> list[Badge]:
+    """Give the marks of a row as badges."""
+    return [Badge(text=mark.text, tone="bad" if mark.bad else "warn", title=mark.why) for mark in found]
 
 
 def _quality_cell(row: dict[str, Any], key: str, top: float, decimals: int) -> Cell:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.labels import VIEW_LABELS, metric_label
+from bench.marks import marks
 from bench.record import Record, View
 from bench.records.store import StoredRecord
-from bench.records.target_ranks import published_note
+from leaderboard.cells.board_cells import mark_badges
 from leaderboard.cells.html_table import Badge, Cell, Column, Row, render, safe_link
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
 from leaderboard.frames.run_rows import metrics_frame
 
-_TONES = {"pass": "good", "flag": "warn", "fail": "bad", "info": ""}
+_TONES = {"pass": "good", "info": ""}
+"""Of audits that are no marks."""
 
 
 def identity_table(stored: StoredRecord, dataset_title: str, ties_title: str) -> str:
@@ -80,14 +82,9 @@ def _badges(stored: StoredRecord) -> list[Badge]:
     badges = [Badge(text=record.model.kind)]
     if stored.invalid is not None:
         badges.append(Badge(text="withdrawn", tone="bad", title=stored.invalid.reason))
-    if record.status != "complete":
-        badges.append(Badge(text=record.status, tone="warn"))
-    if record.environment.dirty:
-        badges.append(Badge(text="dirty", tone="warn", title="Run from a tree with uncommitted changes"))
-    if record.published_view is not None:
-        badges.append(Badge(text=published_note(record), tone="warn"))
-    elif record.cost.source == "declared":
-        badges.append(Badge(text="cost declared, not measured", tone="warn"))
+    badges += mark_badges(marks(record))
     return badges + [
-        Badge(text=audit.name, tone=_TONES[audit.verdict], title=audit.message) for audit in record.audits
+        Badge(text=audit.name.replace("_", " "), tone=_TONES[audit.verdict], title=audit.message)
+        for audit in record.audits
+        if audit.verdict in _TONES
     ]

@@ -13,16 +13,16 @@ from typing import Any, cast
 
 import pandas as pd
 
+from bench.comparison.board_standings import BoardStandings
 from bench.comparison.paired import GroupDifference
-from bench.comparison.readme_tables import newest
 from bench.comparison.strongest import strongest_untrained
 from bench.labels import COSTS, GROUP_LABELS, RANKED_BY, machine_text
+from bench.marks import marks
 from bench.metrics.definitions import QUALITY
 from bench.record import Cost, Estimate, Record, View
+from bench.records.newest import newest
 from bench.records.store import StoredRecord
-from bench.records.target_ranks import published_note
 from bench.reported.rows import ReportedRow
-from bench.statistics.paired_tests import Standing
 
 FITS_BYTES = 24 * 2**30
 NUMERIC = (
@@ -54,7 +54,7 @@ def boards(records: Iterable[StoredRecord]) -> dict[BoardKey, list[StoredRecord]
 
 
 def collapse(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], dict[str, list[StoredRecord]]]:
-    """Give the newest record of each model of one board, and the older ones by model name."""
+    """Give the record that stands for each model of one board, and its other ones by model name."""
     kept = newest(records)
     ids = {stored.id for stored in kept}
     older: dict[str, list[StoredRecord]] = {}
@@ -69,7 +69,7 @@ def leaderboard(
     *,
     view: View,
     cutoff: int,
-    standings: Mapping[str, Standing] | None = None,
+    standings: BoardStandings | None = None,
     older: Mapping[str, Sequence[StoredRecord]] | None = None,
 ) -> pd.DataFrame:
     """Give one row a record: quality with intervals, standing, cost, and where and when it was run."""
@@ -81,7 +81,7 @@ def leaderboard(
         row: dict[str, object] = {"id": stored.id, **_identity(record), **_quality(record, view, cutoff)}
         value = estimate(record, view, f"{RANKED_BY}@{cutoff}").value
         row["lift"] = value / reference - 1 if value is not None and reference else math.nan
-        row |= _cost(record.cost) | _place((standings or {}).get(stored.id))
+        row |= _cost(record.cost) | _place(stored.id, standings)
         row["held_back"] = ", ".join(flag.name for flag in stored.held_back)
         row["older"] = len((older or {}).get(record.model.name, ()))
         rows.append(row)
@@ -228,16 +228,12 @@ def _identity(record: Record) -> dict[str, object]:
         "model": record.model.display_name or record.model.name,
         "kind": record.model.kind,
         "authors": record.model.authors,
-        "status": record.status,
-        "source": record.source,
-        "published": published_note(record),
+        "marks": marks(record),
         "declared": record.cost.source == "declared",
-        "flags": [audit for audit in record.audits if audit.verdict in ("flag", "fail")],
         "hardware": machine_text(record, published="not re-run"),
         "gpu": record.environment.gpu is not None,
         "date": record.created.date().isoformat(),
         "commit": record.environment.commit[:8],
-        "dirty": bool(record.environment.dirty),
         "seed": record.seed,
         "parameters": model_size(record),
     }
@@ -260,13 +256,13 @@ def _cost(cost: Cost) -> dict[str, float]:
     return values | {"total_seconds": values["fit_seconds"] + values["recommend_seconds"]}
 
 
-def _place(standing: Standing | None) -> dict[str, object]:
-    if standing is None:
-        return {"best": math.nan, "worst": math.nan, "groups": ()}
+def _place(row: str, standings: BoardStandings | None) -> dict[str, object]:
+    standing = standings.places.get(row) if standings else None
     return {
-        "best": float(standing.best_rank),
-        "worst": float(standing.worst_rank),
-        "groups": standing.groups,
+        "best": float(standing.best_rank) if standing else math.nan,
+        "worst": float(standing.worst_rank) if standing else math.nan,
+        "groups": standing.groups if standing else (),
+        "no_ranks": standings.unreadable.get(row, "") if standings else "",
     }
 
 

@@ -97,7 +97,11 @@ def points_of(
             quality=row[metric],
             low=row[f"{metric}_low"],
             high=row[f"{metric}_high"],
-            details=(f"{row['kind']}, {row['hardware']}", f"{row['date']}, commit {row['commit']}"),
+            details=(
+                f"{row['kind']}, {row['hardware']}",
+                f"{row['date']}, commit {row['commit']}",
+                *(mark.text for mark in row["marks"]),
+            ),
             href=links(row["id"]) if links else "",
         )
         for row in rows_of(known)

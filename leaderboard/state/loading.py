@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from bench.comparison.board_standings import board_standings
-from bench.comparison.contenders import load_contender
+from bench.comparison.board_standings import BoardStandings, contender_of, stand
 from bench.comparison.paired import Contender, GroupDifference, compare_groups, compare_metrics
 from bench.errors import BenchError
 from bench.metrics.ranking import view_of
@@ -20,7 +19,7 @@ from bench.record import View
 from bench.records.columns import read_lists, read_texts
 from bench.records.store import LoadedRecords, StoredRecord, load_records
 from bench.schema import Rankings, Split
-from bench.statistics.paired_tests import PairedDifference, Standing
+from bench.statistics.paired_tests import PairedDifference
 from leaderboard.frames.board_rows import BoardKey
 from leaderboard.state import read_ahead
 from leaderboard.state.folders import DATA_VARIABLE, results_dir
@@ -39,17 +38,18 @@ def contender(stored: StoredRecord) -> Contender | str:
 
 def standings(
     records: Sequence[StoredRecord], metric: str, view: View, guest: Contender | None = None
-) -> dict[str, Standing]:
+) -> BoardStandings:
     """Give the standing of each record that has ranks, by its id; `guest` is one that is not stored."""
     if guest is not None:
-        return board_standings([*_ranked(records), guest], metric=metric, view=view)
+        return stand(records, metric=metric, view=view, load=contender, guests=[guest])
     files = tuple(f"{stored.path} {bool(stored.held_back)}" for stored in records)
     return _standings(files, metric, view, records)
 
 
 def contenders(first: StoredRecord, second: StoredRecord) -> tuple[Contender, Contender]:
     """Give two runs to compare, both known to have ranks."""
-    one, other = _ranked((first, second))
+    one, other = contender(first), contender(second)
+    assert isinstance(one, Contender) and isinstance(other, Contender)
     return one, other
 
 
@@ -119,22 +119,14 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
 
 @st.cache_resource(show_spinner=False, max_entries=400)
 def _contender(label: str, path: str, held_back: bool, _stored: StoredRecord) -> Contender | str:
-    try:
-        return load_contender([_stored], label)
-    except BenchError as error:
-        return str(error)
+    return contender_of(_stored)
 
 
 @st.cache_resource(show_spinner=False, max_entries=50)
 def _standings(
     paths: tuple[str, ...], metric: str, view: View, _records: Sequence[StoredRecord]
-) -> dict[str, Standing]:
-    return board_standings(_ranked(_records), metric=metric, view=view)
-
-
-def _ranked(records: Sequence[StoredRecord]) -> list[Contender]:
-    found = [contender(stored) for stored in records]
-    return [one for one in found if isinstance(one, Contender)]
+) -> BoardStandings:
+    return stand(_records, metric=metric, view=view, load=contender)
 
 
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=50)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -157,14 +157,17 @@ def show_no_records() -> None:
     st.code("pytest bench --benchmark\ngenrec-bench leaderboard --results results", language="bash")
 
 
-def show_problems(loaded: LoadedRecords) -> None:
-    """List the files that are not shown, and why; nothing if there are none."""
+def show_problems(loaded: LoadedRecords, unreadable: Mapping[str, str] | None = None) -> None:
+    """List the files that are not shown, and the rows whose ranks are `unreadable`, and why."""
+    not_ranked = list((unreadable or {}).items())
     withdrawn = [stored for stored in loaded.records if stored.invalid is not None]
-    if not loaded.problems and not withdrawn:
+    if not loaded.problems and not withdrawn and not not_ranked:
         return
-    total = len(loaded.problems) + len(withdrawn)
-    with st.expander(f"Not shown, because … ({total})"):
-        rows = [(problem.path.name, problem.message) for problem in loaded.problems]
+    total = len(loaded.problems) + len(withdrawn) + len(not_ranked)
+    title = "Not shown or not ranked" if not_ranked else "Not shown"
+    with st.expander(f"{title}, because … ({total})"):
+        rows = [(row, f"not ranked: {why}") for row, why in not_ranked]
+        rows += [(problem.path.name, problem.message) for problem in loaded.problems]
         for stored in withdrawn:
             if stored.invalid is not None:
                 reason = f"withdrawn on {stored.invalid.date:%Y-%m-%d}: {stored.invalid.reason}"

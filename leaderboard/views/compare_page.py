@@ -10,10 +10,10 @@ import streamlit as st
 from bench.comparison.paired import list_overlap
 from bench.comparison.strongest import strongest_untrained
 from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, PAIRED_TEST, RANKED_BY, metric_label
+from bench.marks import marks
 from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
-from bench.records.target_ranks import published_note
 from bench.schema import Split
 from leaderboard.cells import compare_cells
 from leaderboard.draw import charts
@@ -58,8 +58,8 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: in
         st.text("\n".join(f"{one.id}: lists of {one.record.depth}" for one in shallow))
         return
     for one in (first, second):
-        if note := published_note(one.record):
-            st.caption(f"{common.run_title(one)}: {note}.")
+        for mark in marks(one.record):
+            st.caption(f"{common.run_title(one)}: {mark.sentence}.")
     _show_verdict(first, second, view, cutoff)
     split = loading.split_of(key)
     if isinstance(split, str):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from bench.comparison.board_standings import BoardStandings
 from bench.errors import BenchError
 from bench.labels import metric_label
 from bench.metrics.definitions import QUALITY
@@ -42,16 +43,17 @@ def render() -> None:
             )
     if chosen is not None:
         key, records = chosen
-        _show_board(key, records, view, cutoff, ranked_by)
+        standings = _show_board(key, records, view, cutoff, ranked_by)
         _show_reported(key, records, view, cutoff)
-    common.show_problems(loaded)
+    common.show_problems(loaded, {} if chosen is None else standings.unreadable)
     if chosen is not None:
         loading.read_ahead_of(key)
 
 
 def _show_board(
     key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int, ranked_by: str
-) -> None:
+) -> BoardStandings:
+    """Draw the main table; give the standings that it shows."""
     newest, older = board_rows.collapse(records)
     standings = loading.standings(newest, f"{ranked_by}@{cutoff}", view)
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
@@ -65,7 +67,7 @@ def _show_board(
         st.info("No model passes these filters.")
         if st.button("Clear the filters"):
             _clear_filters()
-        return
+        return standings
     columns = board_cells.board_columns(_shown_columns(), cutoff)
     html = render_table(
         columns,
@@ -88,6 +90,7 @@ def _show_board(
         "95 % bootstrap interval on an axis from 0. Lift: nDCG against the strongest row that "
         "trains nothing. Peak VRAM: the largest of allocated, reserved and process-wide."
     )
+    return standings
 
 
 def _filter(frame: pd.DataFrame) -> pd.DataFrame:

@@ -280,7 +280,7 @@ def json_lines(split: Split, rankings: Rankings) -> bytes:
 
 def test_an_upload_scores_as_the_harness_would(sample_split: Split, tmp_path: Path) -> None:
     rankings = make_rankings(sample_split, skill=0.2)
-    upload = Upload(file_name="my list_rows.jsonl", content=json_lines(sample_split, rankings))
+    upload = Upload(file_name="my lists.jsonl", content=json_lines(sample_split, rankings))
     entry = Entry(name="mine", kind="sequential", card=ModelCard())
     scored = session_submission.score(upload, entry, sample_split, {}, has_card=False)
     assert isinstance(scored, Scored)

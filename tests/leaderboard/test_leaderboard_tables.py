@@ -26,7 +26,7 @@ from record_factory import (
     write_record,
 )
 
-from bench.comparison.board_standings import board_standings
+from bench.comparison.board_standings import stand
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import compare_groups
 from bench.labels import GROUP_LABELS
@@ -107,8 +107,7 @@ def test_the_lift_is_over_the_strongest_untrained_row_of_the_board(
 
 def test_standings_are_put_beside_their_rows(board: dict[str, StoredRecord]) -> None:
     stored = [board["random-items"], board["repeat-last"], board["llama-tiny"], board["cost-only"]]
-    contenders = [load_contender([one], one.id) for one in stored[:3]]
-    standings = board_standings(contenders, metric="ndcg@5", view="seen_removed")
+    standings = stand(stored, metric="ndcg@5", view="seen_removed")
     frame = frame_of(stored, standings=standings).set_index("name")
     assert (frame.loc["llama-tiny", "best"], frame.loc["llama-tiny", "worst"]) == (1, 1)
     assert frame.loc["random-items", "groups"] == frame.loc["repeat-last", "groups"]
@@ -125,7 +124,7 @@ def test_filters(board: dict[str, StoredRecord]) -> None:
         "declared-small": gpu_cost(1.0).model_copy(update={"source": "declared"}),
     }
     extra = [
-        SimpleNamespace(id=name, record=base.model_copy(update={"cost": cost}))
+        SimpleNamespace(id=name, held_back=(), record=base.model_copy(update={"cost": cost}))
         for name, cost in costs.items()
     ]
     frame = frame_of(list(board.values()))

@@ -117,5 +117,5 @@ def test_the_summary_has_one_table_a_data_set_and_a_column_a_split(toy_split: Sp
         store.write(record, toy_split, lists, None, tmp_path)
     text = summary(newest(store.load_records(tmp_path).records))
     head, rule, row = [line for line in text.splitlines() if line.startswith("|")]
-    assert head.split(" | ")[-2:] == ["nDCG@10, shuffled", "fit and lists |"] and "loo2" not in head
-    assert rule == "|---|--:|--:|--:|--:|--:|--:|" and row.startswith("| `toy-model` | ")
+    assert head.split(" | ")[-3:] == ["nDCG@10, shuffled", "lift", "fit and lists |"] and "loo2" not in head
+    assert rule == "|---|--:|--:|--:|--:|--:|--:|--:|" and row.startswith("| `toy-model` (lists of 10")

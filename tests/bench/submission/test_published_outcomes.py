@@ -244,8 +244,8 @@ def test_the_board_the_export_and_the_readme_show_the_row_with_its_mark(
 
     frame = board_rows.leaderboard(records, view="seen_removed", cutoff=5).set_index("name")
     assert frame.loc["their-model", "recall"] == pytest.approx(float((ranks > 0).mean()))
-    assert frame.loc["their-model", "published"].startswith("published outcomes, not re-run")
-    assert frame.loc["baseline", "published"] == ""
+    assert frame.loc["their-model", "marks"][0].why.startswith("published outcomes, not re-run")
+    assert frame.loc["baseline", "marks"] == []
     for cutoff in (5, 20):
         page = export(results, tmp_path / f"site{cutoff}", view="seen_removed", cutoff=cutoff).read_text()
         assert "published outcomes" in page
