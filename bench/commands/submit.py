@@ -165,7 +165,9 @@ def submit(
     comparable = submission.report.ok and on == "test"
     known = known_lists(split, results, leave_out=name) if comparable else {}
     audits = _upload_audits(split, submission.rankings, protocol, results, data_dir) if comparable else []
-    record = build_record(submission, entry, split, command=shlex.join(words), known=known, audits=audits)
+    record = build_record(
+        submission, entry, split, command=shlex.join(words), known=known, audits=audits, quote=not no_texts
+    )
     path = None
     if not dry_run:
         kept = None if no_texts else submission.generations

@@ -34,6 +34,10 @@ from bench.submission.texts.read import Retrieved, read_texts
 KINDS: tuple[str, ...] = tuple(kind for kind in get_args(Kind) if kind != "cost-only")
 
 
+_EXAMPLES = re.compile(r"(\([\d,]+\)): .*", re.DOTALL)
+"""The examples behind a warning's count."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Submission:
     """A file that was read: its report and, if it is sound, its lists."""
@@ -141,11 +145,12 @@ def build_record(
     command: str,
     known: Mapping[str, Rankings] | None = None,
     audits: Sequence[Audit] = (),
+    quote: bool = True,
 ) -> Record:
     """Score checked lists and put everything known about them in a record; writes nothing.
 
-    `audits` are added to those of every run. Raises SubmissionError with the whole report if the file was
-    not sound.
+    `audits` are added to those of every run; without `quote` no text of the file is quoted. Raises
+    SubmissionError with the whole report if the file was not sound.
     """
     report, card = submission.report, entry.card
     if card.fingerprint is not None:
@@ -165,7 +170,7 @@ def build_record(
         metrics=evaluate(split, submission.rankings, depth=depth),
         cost=declared_cost(card.cost),
         environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
-        details={**submission.details, "submission": _origin(submission)},
+        details={**submission.details, "submission": _origin(submission, quote=quote)},
         audits=[*audit(split, submission.rankings, known), *audits],
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -224,9 +229,10 @@ def declared_cost(cost: DeclaredCost) -> Cost:
     )
 
 
-def _origin(submission: Submission) -> dict[str, Any]:
-    """Say where the lists came from, for the record."""
+def _origin(submission: Submission, *, quote: bool) -> dict[str, Any]:
+    """Say where the lists came from, for the record; without `quote`, warnings name no text of the file."""
     report = submission.report
+    warnings = report.warnings if quote else [_EXAMPLES.sub(r"\1", warning) for warning in report.warnings]
     return {
         "file": report.file,
         "file_sha256": submission.file_sha256,
@@ -236,5 +242,5 @@ def _origin(submission: Submission) -> dict[str, Any]:
         "missing_users": report.missing_users,
         "items": report.rows,
         "longest_list": report.longest,
-        "warnings": report.warnings,
+        "warnings": warnings,
     }

@@ -82,7 +82,7 @@ def test_submit_on_validation_scores_and_records_nothing(tmp_path: Path) -> None
 def test_texts_can_be_kept_out_of_a_record(tmp_path: Path) -> None:
     split = load_split("sample")
     lines = [
-        {"user_id": user, "texts": [split.catalogue.titles[0]], "log_likelihoods": [-1]}
+        {"user_id": user, "texts": [split.catalogue.titles[0], "Zyx secret"], "log_likelihoods": [-1, -2]}
         for user in split.user_ids
     ]
     path = tmp_path / "texts.jsonl"
@@ -104,5 +104,8 @@ def test_texts_can_be_kept_out_of_a_record(tmp_path: Path) -> None:
     assert kept["closed"].record.lists_sha256 == kept["open"].record.lists_sha256 is not None
     assert not list((tmp_path / "results").rglob("closed/*.texts.parquet"))
     assert "--no-texts" in kept["closed"].record.command
+    told = {name: stored.record.model_dump_json() for name, stored in kept.items()}
+    assert "Zyx" in told["open"] and "Zyx" not in told["closed"]
+    assert "texts" in str(kept["closed"].record.details["submission"]["warnings"])
     code, output = command(*options, "--name", "lists", "--no-texts")
     assert code != 0 and "belongs to --texts" in output
