@@ -124,7 +124,9 @@ def _encode(folder: Path, texts: Sequence[str]) -> NDArray[np.float32]:
         )
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # its bars would tear up the harness's live line
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
