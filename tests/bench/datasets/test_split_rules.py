@@ -87,6 +87,14 @@ def test_a_quantile_is_the_share_of_purchases_before_the_cut() -> None:
     assert made("time-loo").name == "time-loo:0.9"
 
 
+def test_two_purchases_before_the_cut_are_enough_to_validate_on() -> None:
+    rows = [(user, item, day) for user in range(20) for item, day in ((0, 1), (1, 2), (2, 9))]
+    split = made("time:1970-01-08", rows=rows)
+    assert len(split.validation) == 1  # 5 % of 20
+    assert split.validation.targets.tolist() == [1]
+    assert [items.tolist() for items in split.validation.histories] == [[0]]
+
+
 def test_validation_users_are_drawn_from_those_who_have_two_purchases_to_spare() -> None:
     rows = [(user, item, day) for user in range(40) for item, day in ((0, 1), (1, 2), (2, 3), (3, 9))]
     rows += [(user, item, day) for user in range(40, 60) for item, day in ((0, 6), (1, 8), (3, 9))]

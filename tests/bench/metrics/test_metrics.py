@@ -116,6 +116,13 @@ class TestByHand:
         assert same_day["same day"].metrics["recall@5"].value == 1.0
         assert same_day["same day"].metrics["mrr@5"].value == pytest.approx((1 / 3 + 1 / 2) / 2)
 
+    def test_a_popularity_band_is_labelled_by_the_counts_in_it(self, sample_split: Split) -> None:
+        counts = training_popularity(sample_split)[sample_split.test.targets]
+        for group in user_groups(sample_split)["target_popularity"]:
+            if "-" in group.label:
+                low, high = map(int, group.label.split("-"))
+                assert np.array_equal(group.members, (counts >= low) & (counts <= high))
+
     def test_an_empty_slice_is_null_and_not_zero(self, toy_split: Split) -> None:
         found = evaluate(toy_split, TOY_LISTS, depth=50).slices["seen_removed"]
         empty = next(part for part in found["history_length"] if part.label == ">14")

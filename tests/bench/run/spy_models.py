@@ -56,6 +56,8 @@ class Whole(Spy):
     """Has every optional method, and changes its own report with each question."""
 
     answers = 0
+    kind, display_name = "hybrid", "The whole of it"
+    authors, link = "They", "https://example.org/whole"
 
     def check_available(self, data: TrainingData) -> None:
         self.note("check_available", dataset=data.dataset)

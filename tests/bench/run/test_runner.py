@@ -21,10 +21,11 @@ from bench.guard import array_digests
 from bench.metrics.ranking import evaluate
 from bench.models import model_from_file
 from bench.progress import listening
+from bench.record import ModelInfo
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.columns import read_lists
-from bench.run.runner import Outcome, Request, run
+from bench.run.runner import Outcome, Request, dataset_info, run
 from bench.schema import Split
 
 MODELS = Path(__file__).with_name("spy_models.py")
@@ -77,7 +78,16 @@ def test_the_sequence_and_what_the_model_is_given(harness: Harness) -> None:
 
     record = outcome.record
     assert (record.seed, record.depth, record.command) == (7, 3, "as typed")
-    assert record.model.name == "whole" and record.model.parameters == {"step": 1}
+    assert record.model == ModelInfo(
+        name="whole",
+        kind="hybrid",
+        parameters={"step": 1},
+        display_name="The whole of it",
+        authors="They",
+        link="https://example.org/whole",
+    )
+    assert record.dataset == dataset_info(harness.split)
+    assert (record.status, record.source) == ("complete", "harness")
     assert record.details["answers"] == 1, "the report is of the run, not of the single requests after it"
     latency = record.cost.latency_ms
     assert latency is not None and latency.users == users

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from scipy.stats import chi2, multinomial
@@ -9,6 +11,7 @@ from scipy.stats import chi2, multinomial
 from bench.metrics.ranking import evaluate
 from bench.schema import Split
 from bench.statistics import draws
+from bench.statistics.bootstrap import grouped_intervals
 from bench.statistics.draws import bit_generator
 
 
@@ -17,6 +20,20 @@ def test_the_draws_are_pinned() -> None:
     drawn = draws.multinomial(np.array([90, 0, 7, 3]), bit_generator(0), 3)
     assert drawn.tolist() == [[84, 0, 10, 6], [86, 0, 11, 3], [88, 0, 8, 4]]
     assert draws.permutation(6, bit_generator(0)).tolist() == [3, 2, 1, 0, 4, 5]
+
+
+def test_the_draws_among_many_groups_are_pinned() -> None:
+    counts = np.array([7 * group % 31 * 40 + group for group in range(33)])
+    drawn = draws.multinomial(counts, bit_generator(3), 25)  # far more trials than are decided one by one
+    assert drawn.dtype == np.int64
+    digest = hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()
+    assert digest == "3aa91f249da63344de0a2ef01647d436223850208f71d232d1cd652fc41e1fd2"
+
+
+def test_intervals_are_drawn_from_seed_0_unless_told_otherwise() -> None:
+    counts, weights = np.array([70, 20, 10]), np.array([[0.0, 1.0, 0.5]])
+    assert grouped_intervals(counts, weights) == grouped_intervals(counts, weights, seed=0)
+    assert grouped_intervals(counts, weights) != grouped_intervals(counts, weights, seed=1)
 
 
 def test_small_counts_have_the_exact_distribution() -> None:

@@ -191,6 +191,11 @@ class TestPairs:
         assert found.verdict("a", "b") == "identical for every user"
         assert (found.difference.low, found.difference.high, found.detectable) == (0.0, 0.0, 0.0)
 
+    def test_no_resample_beyond_zero_is_one_draw_on_either_side(self) -> None:
+        rng = np.random.default_rng(0)
+        better, worse = np.ones((2, 50)), np.zeros((2, 50))
+        assert paired_differences([better, worse], [(0, 1)], rng, resamples=399)[0].p_value == 2 / 400
+
     def test_models_that_find_nothing(self) -> None:
         found = paired_differences([np.zeros(9), np.zeros(9)], [(0, 1)], np.random.default_rng(0))[0]
         assert found.p_value == 1.0
