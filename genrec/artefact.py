@@ -12,6 +12,7 @@ is the trace of a killed run; fine-tuning with the same settings goes on in it.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -125,11 +126,23 @@ def read(folder: Path) -> Artefact:
     if not path.is_file():
         raise ConfigError(f"'{folder}' holds no fine-tuned model: it has no {RECORD}")
     try:
-        return Artefact.model_validate_json(path.read_bytes())
+        found = Artefact.model_validate_json(path.read_bytes())
+        # a training that diverged once ended as if it had finished; it is no model to take up
+        spoiled = found.status == "finished" and _diverged(folder)
+        return found.model_copy(update={"status": "unfinished"}) if spoiled else found
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path} is damaged ({where}: {first['msg']}); remove the folder") from None
+
+
+def _diverged(folder: Path) -> bool:
+    """Whether the training of a finished artefact ended with a loss that is no number."""
+    try:
+        best = training_summary(folder).get("best_loss")
+    except (OSError, ValueError):
+        return False
+    return isinstance(best, float) and not math.isfinite(best)
 
 
 def read_finished(folder: Path, *, fingerprint: str | None = None) -> Artefact:

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from bench.errors import ModelError
 from bench.progress import report
 from genrec.config import FinetuneSettings
 from genrec.training import checkpoint
@@ -182,10 +183,24 @@ def _optimize(job: Job, optimizer: Any, rows: NDArray[np.int64], progress: Progr
         total += loss.detach()
         progress.tokens += batch.tokens
         progress.padded_tokens += batch.input_ids.size
-    torch.nn.utils.clip_grad_norm_(checkpoint.trainable(job.model).values(), job.settings.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(
+        checkpoint.trainable(job.model).values(), job.settings.max_grad_norm
+    )
+    mean = float(total)
+    _require_finite("loss", mean, progress.step + 1, rate)
+    _require_finite("gradient", float(norm), progress.step + 1, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return float(total)
+    return mean
+
+
+def _require_finite(what: str, value: float, step: int, rate: float) -> None:
+    """Stop before weights are spoiled, or spoiled ones are kept as the best."""
+    if not math.isfinite(value):
+        raise ModelError(
+            f"fine-tuning diverged: the {what} is {value} at step {step}, learning rate {rate:g}; choose a "
+            "smaller finetune.learning_rate or finetune.max_grad_norm"
+        )
 
 
 def _loss(job: Job, batch: Batch) -> Any:
@@ -207,6 +222,8 @@ def _precision(settings: FinetuneSettings, device: Any) -> AbstractContextManage
 
 
 def _judge(job: Job, progress: Progress, loss: float) -> None:
+    rate = learning_rate(job.settings, progress.step - 1, job.total_steps)
+    _require_finite("validation loss", loss, progress.step, rate)
     progress.eval_loss.append((progress.step, loss))
     job.log({"eval/loss": loss}, progress.step)
     if progress.best_loss is None or loss < progress.best_loss:

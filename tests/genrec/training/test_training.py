@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ import torch
 from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 from transformers import LlamaForCausalLM
 
+from bench.errors import ModelError
 from bench.progress import listening
 from genrec import artefact
 from genrec.config import FinetuneSettings
@@ -334,3 +336,41 @@ def test_narrow_models_get_one_thread(width: int, threads: int) -> None:
         assert torch.get_num_threads() == threads
         raise Interrupted
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("where", ["train", "validation"])
+def test_a_loss_that_is_no_number_stops_with_step_and_learning_rate(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such an artefact was once finished, and every later run took it up."""
+    calls = {"train": 0, "validation": 0}
+    real = loss.loss_sum
+
+    def spoiled(model: Any, *arrays: Any) -> Any:
+        part = "train" if torch.is_grad_enabled() else "validation"
+        calls[part] += 1
+        found = real(model, *arrays)
+        return found * math.nan if part == where and calls[part] == 2 else found
+
+    for backend in ("genrec.training.backends.full", "genrec.training.loss"):
+        monkeypatch.setattr(f"{backend}.loss_sum", spoiled)
+    preset = scratch_preset(batch_size=2, gradient_accumulation=1, epochs=2)
+    with pytest.raises(ModelError, match=r"loss is nan at step \d+, learning rate [\d.e-]+"):
+        finetune(DATA, preset, "tiny", seed=0, work=tmp_path)
+    (folder,) = (path.parent for path in tmp_path.glob("*/artefact.json"))
+    assert artefact.read(folder).status == "unfinished"
+    assert artefact.find_artefacts(tmp_path, "tiny") == []
+    monkeypatch.undo()
+    done = finetune(DATA, preset, "tiny", seed=0, work=tmp_path)
+    assert not done.reused and all(bool(torch.isfinite(w).all()) for w in weights(done.folder).values())
+
+
+def test_an_artefact_that_diverged_before_is_trained_again(tmp_path: Path) -> None:
+    preset = scratch_preset(batch_size=2, gradient_accumulation=1, epochs=1)
+    done = finetune(DATA, preset, "tiny", seed=0, work=tmp_path)
+    summary = done.folder / "training.json"
+    body = json.loads(summary.read_text())
+    summary.write_text(json.dumps(body | {"best_loss": math.nan}))
+    assert artefact.read(done.folder).status == "unfinished"
+    assert not finetune(DATA, preset, "tiny", seed=0, work=tmp_path).reused
+    assert artefact.read(done.folder).status == "finished"
