@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import DEPTH
-from bench.records.status import MISSING_ALLOWED
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
 from bench.submission.columns.cells import PADDING
 from bench.submission.columns.content import id_text
 from bench.submission.columns.ordering import Order
 from bench.submission.columns.pieces import Piece
 from bench.submission.directions import Directions
+from bench.submission.missing import answered, report_users
 from bench.submission.own_data import recognise
 from bench.submission.report import Report, shown
 
@@ -256,31 +256,6 @@ class ListBuilder:
         places = (f"user {shown(self._split.user_ids[at])}" for at in users)
         what = f"lists longer than {self._depth}, cut to their best {self._depth}"
         self._report.warn("depth", what, places, len(users))
-
-
-def report_fingerprint(report: Report, declared: str, split: Split) -> None:
-    """Compare the data that a file says it is for with the split."""
-    if declared.lower() != split.fingerprint:
-        place = f"{shown(declared, 70)} instead of {split.fingerprint}"
-        report.error("fingerprint", "made for other data than this data set and tie rule", [place])
-
-
-def answered(rankings: Rankings) -> BoolArray:
-    """Say which users, (users,), have an item at all."""
-    return np.asarray((rankings != NO_ITEM).any(axis=1))
-
-
-def report_users(report: Report, seen: BoolArray, split: Split, *, allow_partial: bool) -> None:
-    """Count users with an answer; too many without one are an error unless `allow_partial`."""
-    missing = np.flatnonzero(~seen)
-    report.users, report.missing_users = len(seen) - len(missing), len(missing)
-    places = (shown(split.user_ids[at]) for at in missing)
-    if not report.too_many_missing or allow_partial:
-        report.warn("missing-user", "users without an answer, counted as misses", places, len(missing))
-    else:
-        what = f"users without an answer, over {MISSING_ALLOWED:.0%} of all"
-        hint = f"Add them, or say {report.controls.partial}, which marks the row"
-        report.error("missing-user", what, places, len(missing), hint)
 
 
 _ROW = np.dtype(

@@ -28,7 +28,7 @@ from bench.submission.columns import names
 from bench.submission.columns.content import id_text
 from bench.submission.columns.ordering import all_names
 from bench.submission.columns.pieces import as_python
-from bench.submission.lists import report_fingerprint, report_users
+from bench.submission.missing import report_fingerprint, report_users
 from bench.submission.reading import open_table
 from bench.submission.reading.table import Known
 from bench.submission.report import Report, SubmissionError, shown

@@ -25,7 +25,8 @@ from bench.submission.card import DeclaredCost, ModelCard
 from bench.submission.columns.pieces import piece_of, wanted_columns
 from bench.submission.columns.roles import find_roles
 from bench.submission.controls import COMMAND_LINE, Choices, Controls
-from bench.submission.lists import ListBuilder, answered, report_fingerprint, report_users
+from bench.submission.lists import ListBuilder
+from bench.submission.missing import answered, report_fingerprint, report_users
 from bench.submission.reading import open_table
 from bench.submission.reading.table import Known
 from bench.submission.report import Report, SubmissionError, UnclearColumns

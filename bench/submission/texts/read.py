@@ -22,7 +22,7 @@ from bench.submission.columns.cells import BadEntry
 from bench.submission.columns.content import id_text
 from bench.submission.columns.pieces import as_python, id_fault
 from bench.submission.controls import Choices
-from bench.submission.lists import report_fingerprint
+from bench.submission.missing import report_fingerprint
 from bench.submission.reading import open_table
 from bench.submission.reading.table import Batch, Known, Wanted
 from bench.submission.report import Report, shown
