@@ -97,6 +97,10 @@ class Interactions:
     """Unix seconds."""
     parts: NDArray[np.int8] | None = None
     """Where the source splits its data itself: 0 learned from, 1 for validation, 2 for test; else None."""
+    edition: str = ""
+    """Which of several editions of its source the data are of, where that can be told."""
+    estimated_times: int = 0
+    """Rows whose time is marked as estimated."""
     duplicates_dropped: int = 0
     """Rows that repeated an earlier (user, item, timestamp, rating)."""
     untitled_items: int = 0
@@ -230,6 +234,8 @@ class Split:
     """One row a test user, in the order of `user_ids`: `test.histories.users` is 0, 1, 2, ..."""
     same_day: BoolArray
     """(users,) whether the test target shares its day with the last item of the history."""
+    estimated_times: int = 0
+    """Purchases of the data set whose time is marked as estimated."""
     users_dropped: int = 0
     """Users left out because they have fewer than three purchases."""
     other_user_ids: tuple[str, ...] = ()

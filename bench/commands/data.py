@@ -121,7 +121,7 @@ def download(
 def verify(name: NameArgument, data_dir: DataDirOption = None) -> None:
     """Say in one line whether a copy is the standard one; exit code 1 if it is not."""
     from bench.datasets.splits import leave_one_out
-    from bench.datasets.summary import verify as compare
+    from bench.datasets.verify import verify as compare
 
     entry = find_dataset(name, data_dir)
     interactions = load(name, data_dir)

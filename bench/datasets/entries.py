@@ -15,6 +15,8 @@ _UCSD = (
 _KANG = "https://cseweb.ucsd.edu/~wckang"
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 AMAZON_2014, AMAZON_2018, AMAZON_2023 = "Amazon 2014", "Amazon 2018", "Amazon 2023"
+CATEGORY_FAMILIES = {AMAZON_2014: "2014", AMAZON_2018: "2018", AMAZON_2023: "2023"}
+"""Family -> the edition that its files are of."""
 
 CATEGORIES_2014 = {
     "apps": "Apps_for_Android",
@@ -53,10 +55,53 @@ _COUNTS_2014 = {
     "videogames": (24_303, 10_672, 231_780),
 }
 _FINGERPRINTS_2014: Mapping[str, Mapping[str, str]] = {
+    "sports": {
+        "file": "ce952f297e5c9aef44c86f663087df6cc8b777bab103a7580e699189145e89ae",
+        "shuffled:0": "d8a7468b25aa987a865b9cc5aadcd9c40c54ac13f90881c4baa803a6438c6795",
+    },
     "beauty": {
         "file": "c0ca0533efba69fb99c80a3d816bd0202c3171c9759547d67f88250b59d9452b",
         "shuffled:0": "0b862a417d486d3e813d7255854be289f52f28bd996358d393e44c3ea45e2d3c",
     },
+}
+_PARTS: Mapping[str, Mapping[str, str]] = {
+    "sample": {
+        "users": "19de72a2d455",
+        "items": "9093568923a8",
+        "titles": "f7a8b728d41b",
+        "purchases": "c6d1b1f3254a",
+        "times": "3546f18389d4",
+    },
+    "beauty": {
+        "users": "64547db366f8",
+        "items": "5c4cc271b5e1",
+        "titles": "a32c4677e8c3",
+        "purchases": "8576aa1c77d7",
+        "times": "ba96f22f1a51",
+    },
+    "sports": {
+        "users": "3acace3792f3",
+        "items": "cc46f0aa329b",
+        "titles": "d0a53498e907",
+        "purchases": "277bebfc0441",
+        "times": "c8f093b7c790",
+    },
+    "ml100k": {
+        "users": "9426620cfb69",
+        "items": "1ed7cc6f7dc9",
+        "titles": "bce48c71452d",
+        "purchases": "8b0b521aa204",
+        "times": "9abc976a0279",
+    },
+}
+"""Digests of the parts of the standard copies, ties file (`bench.datasets.verify.part_digests`)."""
+_COPIES_2014: Mapping[str, Mapping[str, str]] = {
+    "toys": {
+        "39d3946909d3a6b524efd1bc1e1133164283046d2423e8993dbfbd485f21b733": (
+            "the copy put together from public repositories: 1.3 % of its times are estimated, every "
+            "sequence is the original's"
+        )
+    }
 }
 CATEGORIES_2018 = {
     "allbeauty": "All_Beauty",
@@ -129,6 +174,10 @@ OFFICIAL_SPLITS = {"lastout": "last_out", "time": "timestamp"}
 """Ending of the name -> folder of the source that holds the split's files."""
 
 
+_FINGERPRINTS_100K = {
+    "file": "690c15ffea775c3fa7f153b9b743fe7b4efbc5df82d83437dd33b73fd63b4d15",
+    "shuffled:0": "4d6224be082d26218d5019952f31af01a7af75ed43832c2e4ac336b4666fc39f",
+}
 FILMS = Wording(
     item="Title: {title}, Genres: {categories}",
     layout="Title: <film title> (<year>), Genres: <genres>",
@@ -142,10 +191,6 @@ FILMS = Wording(
 
 def _amazon_2014(name: str, category: str) -> DatasetEntry:
     counts = _COUNTS_2014.get(name)
-    estimated = (
-        "the copy that can be put together from public repositories has 1.3 % of the times estimated; every "
-        "sequence is the original's"
-    )
     return DatasetEntry(
         name=f"{name}2014",
         display_name=f"Amazon {category.replace('_', ' ')} 2014, 5-core",
@@ -155,10 +200,11 @@ def _amazon_2014(name: str, category: str) -> DatasetEntry:
             SourceFile(name=file, addresses=(f"{_SNAP}/{file}",))
             for file in (f"reviews_{category}_5.json.gz", f"meta_{category}.json.gz")
         ),
-        reader="bench.datasets.amazon.files:read_amazon_files",
+        reader="bench.datasets.amazon.editions:read_category",
         counts=None if counts is None else Counts(users=counts[0], items=counts[1], interactions=counts[2]),
         fingerprints=_FINGERPRINTS_2014.get(name, {}),
-        note=estimated if name == "toys" else "",
+        copies=_COPIES_2014.get(name, {}),
+        parts=_PARTS.get(name, {}),
         homepage="https://jmcauley.ucsd.edu/data/amazon/index_2014.html",
     )
 
@@ -174,7 +220,7 @@ def _amazon_2018(name: str, category: str) -> DatasetEntry:
         family=AMAZON_2018,
         folder=f"amazon-{name}-2018",
         files=tuple(_from_ucsd(file, place) for file, place in places.items()),
-        reader="bench.datasets.sources:read_amazon_2018",
+        reader="bench.datasets.amazon.editions:read_category",
         homepage="https://nijianmo.github.io/amazon/index.html",
     )
 
@@ -194,7 +240,7 @@ def _amazon_2023(name: str, category: str, official: str = "") -> DatasetEntry:
         family=AMAZON_2023,
         folder=f"amazon-{name}-2023{f'-{official}' if official else ''}",
         files=(*files, metadata),
-        reader=f"bench.datasets.sources:read_amazon_2023{'_split' if official else ''}",
+        reader=f"bench.datasets.amazon.editions:{'read_official_split' if official else 'read_category'}",
         note="run it with --split source" if official else "",
         homepage="https://amazon-reviews-2023.github.io/",
     )
@@ -220,6 +266,8 @@ def _movielens(
         ),
         reader="bench.datasets.movielens:read_movielens",
         counts=None if counts is None else Counts(users=counts[0], items=counts[1], interactions=counts[2]),
+        fingerprints=_FINGERPRINTS_100K if name == "ml100k" else {},
+        parts=_PARTS.get(name, {}),
         wording=FILMS,
         note="the data may not be redistributed without separate permission",
         homepage="https://grouplens.org/datasets/movielens/",
@@ -240,6 +288,7 @@ DATASETS: dict[str, DatasetEntry] = {
                 "file": "9d7036f64849989ce898ca3ffbb5746e8084d7f7761b598a2bc7710940f0796a",
                 "shuffled:0": "2123205edde290e399a440dce7b9c581f74e868df8b34e1953aa3d6560079b86",
             },
+            parts=_PARTS["sample"],
         ),
         *(_amazon_2014(name, category) for name, category in CATEGORIES_2014.items()),
         _movielens("ml100k", "ml-100k", ("u.data", "u.item"), (943, 1_682, 100_000)),

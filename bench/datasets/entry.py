@@ -48,6 +48,10 @@ class DatasetEntry:
     """Tie rule -> fingerprint of the leave-one-out split of the standard copy."""
     wording: Wording = Wording()
     """How items and histories are put in words for a language model."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Part of the content -> its digest in the standard copy, to say what differs in another."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprint (ties file) of a known copy that is not the published one -> what differs."""
     note: str = ""
     """What a reader of its rows must know."""
     homepage: str = ""

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.datasets.own.build import build
 from bench.datasets.own.faults import Faults
 from bench.datasets.own.join import Options
 from bench.schema import Interactions
-
-
-def read_amazon_2018(paths: Sequence[Path]) -> Interactions:
-    """Read reviews and metadata of 2018; a user's repeated review of an item at one time counts once."""
-    return _read(paths, user="reviewerID", item="asin", time="unixReviewTime", title="title", brand="brand",
-                 category="category", price="price")  # fmt: skip
-
-
-def read_amazon_2023(paths: Sequence[Path]) -> Interactions:
-    """Read the 5-core ratings of 2023 and the metadata; an item is the parent of its variants."""
-    return _read(paths, **_COLUMNS_2023)
-
-
-def read_amazon_2023_split(paths: Sequence[Path]) -> Interactions:
-    """Read the source's own train, valid and test files of 2023."""
-    *parts, metadata = paths
-    return build(Options(interactions=tuple(parts), items=metadata, columns=_COLUMNS_2023), Faults())
 
 
 def read_yelp(paths: Sequence[Path]) -> Interactions:
@@ -39,12 +22,6 @@ def read_steam(paths: Sequence[Path]) -> Interactions:
     columns = {"user": "username", "item": "product_id", "time": "date", "key": "id", "title": "app_name",
                "brand": "developer", "category": "genres", "price": "price"}  # fmt: skip
     return build(Options(interactions=(reviews,), items=games, columns=columns), Faults())
-
-
-_COLUMNS_2023: Mapping[str, str] = {
-    "user": "user_id", "item": "parent_asin", "time": "timestamp", "title": "title", "brand": "store",
-    "category": "categories", "price": "price",
-}  # fmt: skip
 
 
 def _read(paths: Sequence[Path], **columns: str) -> Interactions:

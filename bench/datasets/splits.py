@@ -105,6 +105,7 @@ def split_interactions(
         users_dropped=int(len(kept) - kept.sum()),
         unseen_users=planned.unseen_users,
         cut=planned.cut,
+        estimated_times=interactions.estimated_times,
         text_fingerprint=text_fingerprint(interactions.catalogue),
     )
 

@@ -1,15 +1,13 @@
-"""What a data set holds, in figures, and whether a copy is the standard one."""
+"""What a data set holds, in figures."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets.entry import Counts, DatasetEntry
 from bench.schema import Interactions, Split
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -78,58 +76,4 @@ def summarise(interactions: Interactions, split: Split) -> Summary:
         first_day=days.min(),
         last_day=days.max(),
         fingerprint=split.fingerprint,
-    )
-
-
-def raw_counts(interactions: Interactions) -> Counts:
-    """Give the size of the review file before anything was left out, as it is published."""
-    return Counts(
-        users=len(interactions.user_ids),
-        items=len(interactions.catalogue) + interactions.untitled_items + interactions.undescribed_items,
-        interactions=len(interactions)
-        + interactions.untitled_interactions
-        + interactions.undescribed_interactions
-        + interactions.duplicates_dropped,
-    )
-
-
-class Verdict(NamedTuple):
-    """Whether a copy is the standard one, and a line that says so."""
-
-    standard: bool
-    line: str
-
-
-def verify(entry: DatasetEntry, interactions: Interactions, split: Split) -> Verdict:
-    """Compare a copy with the known fingerprint or, where none is known, with the published counts."""
-    counts = raw_counts(interactions)
-    size = f"{counts.users:,} users, {counts.items:,} items, {counts.interactions:,} purchases"
-    known = entry.fingerprints.get(split.ties)
-    if known == split.fingerprint:
-        return Verdict(True, f"{entry.name}: the standard copy (fingerprint {known[:12]}, {size})")
-    if known is not None:
-        return Verdict(
-            False,
-            f"{entry.name}: NOT the standard copy: fingerprint {split.fingerprint[:12]}, standard "
-            f"{known[:12]}; it has {size}{_published(entry.counts, counts)}",
-        )
-    if entry.counts is None:
-        return Verdict(False, f"{entry.name}: nothing is known to compare with; it has {size}")
-    if entry.counts != counts:
-        return Verdict(
-            False, f"{entry.name}: NOT the standard copy: it has {size}{_published(entry.counts, counts)}"
-        )
-    return Verdict(
-        True,
-        f"{entry.name}: the published counts ({size}); no fingerprint is known to compare with "
-        f"{split.fingerprint[:12]}",
-    )
-
-
-def _published(published: Counts | None, found: Counts) -> str:
-    if published is None or published == found:
-        return ""
-    return (
-        f"; published are {published.users:,} users, {published.items:,} items, "
-        f"{published.interactions:,} purchases"
     )

@@ -5,7 +5,6 @@ Fields and items that the interactions do not need are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,18 +46,13 @@ def read_amazon(reviews_path: Path, metadata_path: Path, *, keep_untitled: bool 
         users=user_of_code[reviews.users[kept]],
         items=rows[kept],
         timestamps=reviews.timestamps[kept],
+        estimated_times=reviews.estimated_times,
         duplicates_dropped=int(len(first) - first.sum()),
         untitled_items=len(items) - len(titled),
         untitled_interactions=int((first & (rows < 0) & described[reviews.items]).sum()),
         undescribed_items=len(reviews.item_codes) - len(items),
         undescribed_interactions=int((first & ~described[reviews.items]).sum()),
     )
-
-
-def read_amazon_files(paths: Sequence[Path]) -> Interactions:
-    """Read one category, given the paths of its reviews and its metadata."""
-    reviews, metadata = paths
-    return read_amazon(reviews, metadata)
 
 
 def _sorted_ids(codes: Codes) -> tuple[tuple[str, ...], Int32Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Container
 from functools import lru_cache
@@ -41,13 +42,27 @@ def read_items(path: Path, needed: Container[str]) -> list[Item]:
                 name = line[len(_PREFIX) : line.find("'", len(_PREFIX))]
                 if name not in needed and "\\" not in name:
                     continue
+            if not line.strip():
+                continue
             try:
-                item = _item(parse_literal(line.strip()))
+                item = _item(_parsed(line.strip()))
             except (ValueError, OverflowError) as error:
                 raise DataError(f"{path}, line {number}: {error}") from None
             if item.item_id in needed:
                 items.setdefault(item.item_id, item)
     return list(items.values())
+
+
+def _parsed(line: str) -> Any:
+    """Read a line as the Python literal that it is in the published files, else as strict JSON."""
+    try:
+        return parse_literal(line)
+    except ValueError:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            pass
+        raise
 
 
 def _item(value: Any) -> Item:

@@ -16,6 +16,7 @@ from bench.schema import FloatArray, Int32Array, Int64Array
 
 _USER, _ITEM, _TIME = map(itemgetter, ("reviewerID", "asin", "unixReviewTime"))
 _SEPARATOR = '"\\u0000"'
+_ESTIMATED = "timeEstimated"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -44,6 +45,8 @@ class Reviews(NamedTuple):
     timestamps: Int64Array
     ratings: FloatArray
     """NaN where the file gives none."""
+    estimated_times: int = 0
+    """Rows that say `"timeEstimated": true`."""
 
 
 def read_reviews(path: Path) -> Reviews:
@@ -53,6 +56,7 @@ def read_reviews(path: Path) -> Reviews:
     items: list[Int32Array] = []
     timestamps: list[Int64Array] = []
     ratings: list[FloatArray] = []
+    estimated = 0
     for block in read_blocks(path, _BLOCK_BYTES):
         try:
             rows = parse_lines(block)
@@ -62,6 +66,8 @@ def read_reviews(path: Path) -> Reviews:
             timestamps.append(_numbers(np.int64, list(map(_TIME, rows)), {int}))
             rated = [row.get("overall") for row in rows]
             ratings.append(_numbers(np.float64, rated, {int, float, type(None)}))
+            if _ESTIMATED in block.text:
+                estimated += sum(row.get(_ESTIMATED) is True for row in rows)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise _first_bad_review(path, block) from None
     return Reviews(
@@ -71,6 +77,7 @@ def read_reviews(path: Path) -> Reviews:
         np.concatenate(items),
         np.concatenate(timestamps),
         np.concatenate(ratings),
+        estimated,
     )
 
 

@@ -285,7 +285,6 @@ def test_bad_review_names_file_and_line(tmp_path: Path, line: bytes, message: st
         (b"{'asin': 'I1', 'categories': 'Beauty'}", "'categories' must be a list"),
         (b"{'asin': 'I1', 'categories': ['Beauty']}", "'categories' must be a list of lists"),
         (b"{'title': 'no id'}", "'asin' must be a non-empty string"),
-        (b"", "invalid syntax"),
         (b"7", "not a Python dictionary"),
         (b"{'asin': 'I1', 'title': '\xe9'}", "not UTF-8"),
         (_good_line(), "a review"),
