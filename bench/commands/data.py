@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands import own_data
+from bench.commands import data_audit, own_data
 from bench.datasets import find_dataset, load, resolve_data_dir
 from bench.datasets.entries import AMAZON_2018, AMAZON_2023
 from bench.datasets.registry import DATA_DIR_VARIABLE, available_datasets, is_here
@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
 
 group = typer.Typer(help="List, download, verify, describe, export and add data sets.", no_args_is_help=True)
 own_data.register_on(group)
+data_audit.register_on(group)
 
 
 @group.command("list")

@@ -85,7 +85,7 @@ def add(
     from bench.datasets.own.join import Options
 
     folder = resolve_data_dir(data_dir) / name
-    _check_name(name, folder)
+    check_name(name, folder)
     sources = _parts(splits) if splits else (interactions,) if interactions else ()
     if not sources or (splits and interactions):
         raise ConfigError("name a table by --interactions, or a folder of train, valid and test by --splits")
@@ -135,7 +135,8 @@ def remove(
     typer.echo(f"removed {store.remove(name, resolve_data_dir(data_dir))}")
 
 
-def _check_name(name: str, folder: Path) -> None:
+def check_name(name: str, folder: Path) -> None:
+    """Raise ConfigError for a name that a new data set may not have."""
     from bench.datasets.own.store import NAME_PATTERN
 
     if not re.fullmatch(NAME_PATTERN, name) or ".." in name:

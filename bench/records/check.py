@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from bench.datasets.audit import FILE_PATTERN as DATA_AUDIT
+from bench.datasets.audit import load_audit
 from bench.datasets.splits import load_split
 from bench.errors import BenchError, DataError, RecordError
 from bench.files.ordinary import check_ordinary
@@ -151,6 +153,12 @@ def _misplaced(parts: tuple[str, ...], path: Path, results_dir: Path) -> str | N
     if len(parts) == 3 and parts[2] == REPRODUCTION:
         try:
             load_reproduction(parts[1], results_dir)
+        except RecordError as error:
+            return str(error)
+        return None
+    if len(parts) == 3 and DATA_AUDIT.fullmatch(parts[2]):
+        try:
+            load_audit(path)
         except RecordError as error:
             return str(error)
         return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.datasets.audit import FILE_PATTERN as DATA_AUDIT
 from bench.errors import ConfigError, RecordError
 from bench.records.notes import is_note
 from bench.records.store import Problem
@@ -20,7 +21,7 @@ _WHAT = {"M": "was edited", "D": "was removed", "T": "was turned into another ki
 def changes_since(base: str, results_dir: Path) -> list[Problem]:
     """Name every file of the folder that was edited or removed since this branch left `base`.
 
-    Files may only be added; the reproduction report, which is derived, may be replaced.
+    Files may only be added; reproduction report and data audits, which are derived, may be replaced.
     """
     root = Path(_git(results_dir, "rev-parse", "--show-toplevel").strip())
     commit = _commit(results_dir, base)
@@ -63,7 +64,7 @@ def _commit(folder: Path, base: str) -> str:
 def _problems(fields: list[str], root: Path, folder: Path, commit: str) -> Iterator[Problem]:
     for status, name in zip(fields[::2], fields[1::2], strict=False):
         path = root / name
-        if status == "A" or path.name == REPRODUCTION:
+        if status == "A" or path.name == REPRODUCTION or DATA_AUDIT.fullmatch(path.name):
             continue
         message = (
             f"{_WHAT.get(status, f'changed ({status})')} since {commit[:12]}; records are only ever added"

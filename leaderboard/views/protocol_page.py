@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import streamlit as st
 
+from bench.datasets.audit import DataAudit, stored_audits
 from bench.errors import RecordError
 from bench.reproduction.report import ReproducedRow, Reproduction, load
 from leaderboard.cells.html_table import Badge, Cell, Column, Row
@@ -24,6 +25,12 @@ _COLUMNS = [
     Column(key="difference", label="Difference"),
     Column(key="notes", label="Why", numeric=False),
 ]
+_AUDIT_COLUMNS = [
+    Column(key="wide", label="Property", numeric=False),
+    Column(key="notes", label="What was found", numeric=False),
+    Column(key="why", label="What it means", numeric=False),
+]
+_TONES = {"fine": "good", "note": "", "warning": "warn", "leak": "bad"}
 _CITATION = """@software{genrec_bench,
   title = {genrec-bench: a benchmark harness and leaderboard for LLM generative recommenders},
   author = {{The genrec-bench authors}},
@@ -36,6 +43,7 @@ def render() -> None:
     """Draw the page."""
     st.title("Protocol")
     _show_reproduction()
+    _show_audits()
     st.markdown(_protocol())
     st.header("How to cite")
     st.markdown("Name the data set, its fingerprint, the tie rule and the view with every number.")
@@ -66,6 +74,35 @@ def _show_reproduction() -> None:
         st.text(report)
     elif report is not None:
         _show_report(dataset, report)
+
+
+def _show_audits() -> None:
+    datasets = sorted({stored.record.dataset.name for stored in loading.records().records})
+    audits = [audit for name in datasets for audit in stored_audits(results_dir(), name)]
+    st.header("What is in the data?")
+    if not audits:
+        st.info("No data audit has been kept in this results folder yet. To make one:")
+        st.code("genrec-bench data audit beauty2014", language="bash")
+        return
+    titles = {_audit_title(audit): audit for audit in audits}
+    options = url_state.one_of("audit", list(titles), next(iter(titles)))
+    audit = titles[st.selectbox("Data set and split", width=420, **options)]
+    rows = [
+        Row(
+            cells=[
+                Cell(text=finding.name, badges=(Badge(text=finding.verdict, tone=_TONES[finding.verdict]),)),
+                Cell(text=finding.what),
+                Cell(text=finding.means),
+            ]
+        )
+        for finding in audit.findings
+    ]
+    clickable(render_table(_AUDIT_COLUMNS, rows), key="data-audit")
+
+
+def _audit_title(audit: DataAudit) -> str:
+    rules = f"{common.split_title(audit.split)}, ties {common.ties_title(audit.ties)}"
+    return f"{common.dataset_title(audit.dataset)}: {rules}"
 
 
 def _report_of(dataset: str) -> Reproduction | str | None:
