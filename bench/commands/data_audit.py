@@ -9,7 +9,7 @@ import typer
 
 from bench.datasets import find_dataset, load, resolve_data_dir
 from bench.datasets.registry import DATA_DIR_VARIABLE
-from bench.errors import ConfigError
+from bench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from bench.datasets.audit import DataAudit
@@ -38,8 +38,8 @@ def audit(
 ) -> None:
     """Say what in a data set helps or misleads; exit code 1 where something is learned from the future."""
     from bench.datasets.audit import audit_data, file_name
-    from bench.datasets.export import replace_file
     from bench.datasets.splits import split_interactions
+    from bench.files.atomic import replace_text
     from bench.record import VERSION_FOLDER
 
     find_dataset(name, data_dir)
@@ -49,7 +49,11 @@ def audit(
     typer.echo(as_text(found))
     if keep:
         path = results / VERSION_FOLDER / name / file_name(made.fingerprint)
-        replace_file(path, found.model_dump_json(indent=1) + "\n")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, found.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            raise DataError(f"cannot write {path}: {error.strerror or error}") from None
         typer.echo(f"kept: {path}")
     if found.leaks:
         raise typer.Exit(1)

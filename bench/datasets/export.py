@@ -8,8 +8,6 @@ asin_text`, where `ptext` is the prompt, `text` the prompt with the target's lin
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from bench.datasets.prompts import example_texts, prompts, training_texts
 from bench.datasets.protocol_facts import SIDECAR, parquet_metadata, protocol_facts
 from bench.errors import DataError, Unavailable
-from bench.files.atomic import new_data_folder
+from bench.files.atomic import new_folder
 from bench.retrieval.item_text import item_texts
 from bench.schema import Catalogue, Examples, Histories, Interactions, Split
 
@@ -193,26 +191,13 @@ def _write_facts(split: Split, folder: Path) -> None:
     (folder / SIDECAR).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all; DataError where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from None
-
-
 @contextmanager
 def new_data_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `folder` if all goes well; an existing one is left alone."""
     if folder.exists():
         raise DataError(f"{folder} exists already; name a new folder")
     try:
-        with new_data_folder(folder) as temporary:
+        with new_folder(folder) as temporary:
             yield temporary
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
