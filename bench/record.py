@@ -245,6 +245,12 @@ class Record(_Part):
     command: Text = Field(description="What to type to get this record again.")
     seed: int = Field(ge=-(2**63), lt=2**63)
     depth: int = Field(ge=1, le=1000, description="Length of the lists asked for.")
+    removal_room: int = Field(
+        default=0,
+        ge=0,
+        description="Of the depth, items asked for so that no list starves once seen items are removed; each "
+        "list is kept up to where it holds as many unseen items as the rest of the depth.",
+    )
     dataset: DatasetInfo
     model: ModelInfo
     metrics: Metrics | None

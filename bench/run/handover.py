@@ -36,7 +36,6 @@ class Job:
 
     entry: ModelEntry
     seed: int
-    depth: int
     arguments: Mapping[str, Any]
     spawned: float
     """`time.monotonic()` when the process was asked for; all processes of a machine share that clock."""
@@ -48,6 +47,8 @@ class Inputs:
 
     data: TrainingData
     histories: Histories
+    depth: int
+    """Items asked for a user."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

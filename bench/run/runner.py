@@ -12,6 +12,7 @@ from typing import Any
 from bench.cost.environment import describe_environment
 from bench.errors import RecordError
 from bench.metrics.ranking import evaluate
+from bench.metrics.starving import room_for_removal, trimmed
 from bench.models import ModelEntry
 from bench.progress import report
 from bench.record import DEPTH, VERSION_FOLDER, ModelInfo, Record, dataset_info
@@ -60,17 +61,21 @@ def run(request: Request) -> Outcome:
     job = Job(
         entry=entry,
         seed=request.seed,
-        depth=request.depth,
         arguments=request.arguments,
         spawned=time.monotonic(),
     )
     with ModelProcess(job) as process:
         split, load_seconds = request.load()
-        answer = process.ask(Inputs(data=split.training_data, histories=split.test.histories))
+        histories = split.test.histories
+        room = room_for_removal(histories, request.depth)
+        answer = process.ask(
+            Inputs(data=split.training_data, histories=histories, depth=request.depth + room)
+        )
+        rankings = trimmed(answer.rankings, histories, request.depth)
         report("score", 0, 1)
         begun = time.perf_counter()
-        metrics = evaluate(split, answer.rankings, depth=request.depth)
-        audits = audit(split, answer.rankings)
+        metrics = evaluate(split, rankings, depth=request.depth + room)
+        audits = audit(split, rankings)
         score_seconds = time.perf_counter() - begun
         report("score", 1, 1)
     stages = {"load": load_seconds, **answer.cost.wall_seconds, "score": score_seconds}
@@ -80,7 +85,8 @@ def run(request: Request) -> Outcome:
         created=created,
         command=request.command,
         seed=request.seed,
-        depth=request.depth,
+        depth=request.depth + room,
+        removal_room=room,
         dataset=dataset_info(split),
         model=ModelInfo(
             name=entry.name,
@@ -99,7 +105,7 @@ def run(request: Request) -> Outcome:
         audits=audits,
         tuning=_with_test_scorings(request.ledger, split, request.results_dir),
     )
-    path = store.write(record, split, answer.rankings, answer.generations, request.results_dir)
+    path = store.write(record, split, rankings, answer.generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
 
 

@@ -92,13 +92,13 @@ class _Harness:
 
 
 def _answer(job: Job, folder: Path, harness: _Harness) -> Answer:
-    name, depth = job.entry.name, job.depth
+    name = job.entry.name
     model = create(job.entry, seed=job.seed, **job.arguments)
     started = time.monotonic() - job.spawned
     harness.wait_for_inputs()  # while the data set is read, which is no cost of the model
     begun = time.monotonic()
     inputs = read_inputs(folder)
-    data, histories = inputs.data, inputs.histories
+    data, histories, depth = inputs.data, inputs.histories, inputs.depth
     if isinstance(model, ChecksAvailability):
         model.check_available(data)
     with Meter() as meter:
