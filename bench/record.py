@@ -79,6 +79,9 @@ class DatasetInfo(_Part):
     unseen_targets: int | None = Field(
         default=None, ge=0, description="Split by time: test targets that nobody bought before the cut."
     )
+    private: bool = Field(
+        default=False, description="Users and items are row numbers in its files; texts are not kept."
+    )
     estimated_times: int = Field(
         default=0, ge=0, description="Purchases whose time the copy of the data marks as estimated."
     )
@@ -301,6 +304,7 @@ def dataset_info(split: Split) -> DatasetInfo:
         interactions=split.interactions,
         unseen_users=None if split.cut is None else split.unseen_users,
         unseen_targets=None if split.cut is None else split.unseen_targets,
+        private=split.private,
         estimated_times=split.estimated_times,
         item_text=split.catalogue.wording.item,
         instruction=f"{split.catalogue.wording.introduction} {split.catalogue.wording.request}",

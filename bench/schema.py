@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -248,6 +248,34 @@ class Split:
     cut: int | None = None
     """Unix seconds before which everything lies that a split by time learns from."""
 
+    private: bool = False
+    """Whether ids and titles stay out of records and of the board."""
+
+    @property
+    def written_user_ids(self) -> tuple[str, ...]:
+        """What a record calls the test users: their ids or, where these are private, row numbers."""
+        return _numbers(len(self.user_ids)) if self.private else self.user_ids
+
+    @property
+    def written_item_ids(self) -> tuple[str, ...]:
+        """What a record calls the items: their ids or, where these are private, row numbers."""
+        return _numbers(len(self.catalogue)) if self.private else self.catalogue.item_ids
+
+    def masked(self) -> Split:
+        """Give the split as the board may show it: without ids and titles, where these are private."""
+        if not self.private:
+            return self
+        items = _numbers(len(self.catalogue))
+        catalogue = replace(
+            self.catalogue,
+            item_ids=items,
+            titles=tuple(f"item {number}" for number in items),
+            brands=(None,) * len(items),
+            categories=((),) * len(items),
+        )
+        others = tuple(str(len(self.user_ids) + row) for row in range(len(self.other_user_ids)))
+        return replace(self, user_ids=self.written_user_ids, other_user_ids=others, catalogue=catalogue)
+
     @property
     def unseen_targets(self) -> int:
         """Test targets that are in no training sequence."""
@@ -271,6 +299,10 @@ class Split:
             ties=self.ties,
             text_fingerprint=self.text_fingerprint,
         )
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
 
 
 Rankings = Int32Array

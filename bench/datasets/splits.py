@@ -22,12 +22,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.datasets import load
+from bench.datasets import find_dataset, load
 from bench.datasets.split_rules import (
     LEAVE_ONE_OUT,
     LOO,
@@ -52,7 +53,9 @@ def load_split(name: str, *, ties: str = FILE, split: str = LOO, data_dir: Path 
     """Read a data set by name and split it; `split` may be a typed name or one out of a record."""
     parse_ties(ties)  # before minutes go into reading
     parse_split(split)
-    return split_interactions(load(name, data_dir), dataset=name, ties=ties, split=split)
+    private = find_dataset(name, data_dir).private
+    made = split_interactions(load(name, data_dir), dataset=name, ties=ties, split=split)
+    return replace(made, private=True) if private else made
 
 
 def leave_one_out(interactions: Interactions, *, dataset: str, ties: str = FILE) -> Split:

@@ -30,8 +30,10 @@ def lists_table(split: Split, rankings: Rankings) -> Any:
 
     filled = rankings != NO_ITEM
     indptr = np.concatenate([[0], np.cumsum(filled.sum(axis=1))])
-    item_ids = pick_strings(split.catalogue.item_ids, rankings[filled])
-    return pa.table({"user_id": string_array(split.user_ids), "item_ids": list_array(indptr, item_ids)})
+    item_ids = pick_strings(split.written_item_ids, rankings[filled])
+    return pa.table(
+        {"user_id": string_array(split.written_user_ids), "item_ids": list_array(indptr, item_ids)}
+    )
 
 
 def texts_table(split: Split, generations: Generations) -> Any:
@@ -60,8 +62,8 @@ def read_lists(stored: StoredRecord, split: Split) -> Rankings:
             f"{stored.id} was measured on other data than the split given (fingerprints differ)"
         )
     table = read_parquet(stored.lists_path, ["user_id", "item_ids"], encoded=_ENCODED)
-    users = pc.index_in(table["user_id"], value_set=string_array(split.user_ids))
-    known = string_array(split.catalogue.item_ids)
+    users = pc.index_in(table["user_id"], value_set=string_array(split.written_user_ids))
+    known = string_array(split.written_item_ids)
     items = np.concatenate(
         [np.empty(0, np.int32), *(_rows_of(part, known) for part in table["item_ids"].chunks)]
     )

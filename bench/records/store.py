@@ -141,7 +141,7 @@ def _tables(
     if rankings is not None:
         yield ".parquet", "lists_sha256", lists_table(split, rankings)
         yield ".ranks.parquet", "", ranks_table(split, rankings)
-    if generations is not None:
+    if generations is not None and not split.private:  # the texts are titles
         yield ".texts.parquet", "texts_sha256", texts_table(split, generations)
     if outcomes is not None and record.published_view is not None:
         yield ".ranks.parquet", "outcomes_sha256", outcomes_table(split, record.published_view, outcomes)

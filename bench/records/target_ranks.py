@@ -41,7 +41,7 @@ def outcomes_table(split: Split, view: View, ranks: Int32Array) -> Any:
     """
     import pyarrow as pa
 
-    return pa.table({"user_id": string_array(split.user_ids), view: number_array(ranks)})
+    return pa.table({"user_id": string_array(split.written_user_ids), view: number_array(ranks)})
 
 
 def read_ranks(stored: StoredRecord) -> dict[View, Int32Array]:
@@ -70,7 +70,7 @@ def read_outcomes(stored: StoredRecord, split: Split) -> Int32Array:
     if view is None or stored.record.dataset.fingerprint != split.fingerprint:
         raise RecordError(f"{stored.id} does not hold published outcomes of the split given")
     users = read_parquet(stored.ranks_path, ["user_id"])["user_id"]
-    if not users.combine_chunks().equals(string_array(split.user_ids)):
+    if not users.combine_chunks().equals(string_array(split.written_user_ids)):
         raise RecordError(f"{stored.ranks_path.name} does not name the users of the data set in their order")
     return read_ranks(stored)[view]
 

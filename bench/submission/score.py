@@ -171,7 +171,7 @@ def build_record(
         metrics=evaluate(split, submission.rankings, depth=depth),
         cost=declared_cost(card.cost),
         environment=describe_environment().model_copy(update={"gpu": None, "driver": None}),
-        details={**submission.details, "submission": _origin(submission, quote=quote)},
+        details={**submission.details, "submission": _origin(submission, split, quote=quote)},
         audits=[*audit(split, submission.rankings, known), *audits],
         card=card.model_dump(mode="json", exclude_defaults=True),
     )
@@ -230,7 +230,7 @@ def declared_cost(cost: DeclaredCost) -> Cost:
     )
 
 
-def _origin(submission: Submission, *, quote: bool) -> dict[str, Any]:
+def _origin(submission: Submission, split: Split, *, quote: bool) -> dict[str, Any]:
     """Say where the lists came from, for the record; without `quote`, warnings name no text of the file."""
     report = submission.report
     warnings = report.warnings if quote else [_EXAMPLES.sub(r"\1", warning) for warning in report.warnings]
@@ -243,5 +243,5 @@ def _origin(submission: Submission, *, quote: bool) -> dict[str, Any]:
         "missing_users": report.missing_users,
         "items": report.rows,
         "longest_list": report.longest,
-        "warnings": warnings,
+        "warnings": [] if split.private else warnings,  # they name users and items
     }

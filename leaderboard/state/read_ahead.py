@@ -51,7 +51,7 @@ def warm_up() -> None:
 
 def _read(dataset: str, rule: str, ties: str, found: Future[Split | str]) -> None:
     try:
-        found.set_result(load_split(dataset, ties=ties, split=rule))
+        found.set_result(load_split(dataset, ties=ties, split=rule).masked())
     except BenchError as error:
         found.set_result(str(error))
     except BaseException as error:

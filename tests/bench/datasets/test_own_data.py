@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from record_factory import make_generations, make_rankings, write_record
 from typer.testing import CliRunner, Result
 
 from bench.commands import data as commands
@@ -27,7 +29,12 @@ from bench.datasets.own.faults import Faults
 from bench.datasets.own.join import Options
 from bench.datasets.splits import leave_one_out, load_split
 from bench.errors import BenchError, ConfigError, DataError
-from bench.schema import Interactions
+from bench.metrics.ranking import evaluate
+from bench.records.audits import audit
+from bench.records.check import check_results
+from bench.records.columns import read_lists
+from bench.records.store import load_record
+from bench.schema import Interactions, Split
 
 DAY = 86_400
 PURCHASES = [
@@ -395,3 +402,51 @@ def test_a_damaged_own_data_set(tmp_path: Path, damage: str) -> None:
     (tmp_path / "shop" / damage).write_text("x: [")
     with pytest.raises(DataError, match="is damaged"):
         load("shop", tmp_path)
+
+
+@pytest.fixture
+def private_split(tmp_path: Path) -> Split:
+    """The sample as private data of one's own, with ids that would be noticed."""
+    data = load("sample")
+    named = replace(
+        data,
+        user_ids=tuple(f"secret-user-{user}" for user in data.user_ids),
+        catalogue=replace(
+            data.catalogue,
+            item_ids=tuple(f"secret-item-{item}" for item in data.catalogue.item_ids),
+            titles=tuple(f"secret title {title}" for title in data.catalogue.titles),
+        ),
+    )
+    export_interactions(named, tmp_path / "out")
+    tables = [tmp_path / "out" / f"{name}.parquet" for name in ("interactions", "items")]
+    home = tmp_path / "data"
+    run("add", "shop", "--interactions", tables[0], "--items", tables[1], "--private", "--data-dir", home)
+    return load_split("shop", data_dir=home)
+
+
+def test_private_data_stay_out_of_records_and_of_the_board(private_split: Split, tmp_path: Path) -> None:
+    split, results = private_split, tmp_path / "results"
+    assert split.user_ids[0] == "secret-user-C0000"  # files and commands here know the ids
+    lists = make_rankings(split, skill=0.1)
+    texts = make_generations(split)
+    scored = {"metrics": evaluate(split, lists), "audits": audit(split, lists)}
+    path = write_record(results, split, "strong", generations=texts, **scored)
+    for file in path.parent.iterdir():
+        assert b"secret" not in file.read_bytes() and b"secret" not in _unpacked(file)
+    assert not path.with_suffix(".texts.parquet").exists()
+    stored = load_record(path)
+    assert stored.record.dataset.private
+    assert np.array_equal(read_lists(stored, split), lists)
+    outcome = check_results(results, data_dir=tmp_path / "data")
+    assert (outcome.problems, outcome.rescored) == ([], 1)
+    shown = split.masked()
+    assert shown.fingerprint == split.fingerprint
+    words = (*shown.user_ids, *shown.catalogue.item_ids, *shown.catalogue.titles)
+    assert not any("secret" in word for word in words)
+    assert np.array_equal(read_lists(stored, shown), lists)
+
+
+def _unpacked(file: Path) -> bytes:
+    if file.suffix != ".parquet":
+        return b""
+    return json.dumps(pq.read_table(file).to_pylist()).encode()
