@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.metrics.definitions import METRICS, QUALITY
-from bench.record import Cost, Estimate, Record, View
+from bench.record import Cost, DatasetInfo, Estimate, Record, View
 
 VIEW_LABELS: dict[View, str] = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 VIEW_SHORT: dict[View, str] = {"seen_kept": "kept", "seen_removed": "removed"}
@@ -29,6 +29,20 @@ PAIRED_TEST = (
     "paired randomisation test over users, exact where fewer than 200 of them differ and by the normal "
     "approximation above"
 )
+
+
+def data_note(info: DatasetInfo) -> str:
+    """Say what a reader of rows on these data must know of the copy; empty where there is nothing."""
+    notes = []
+    if info.estimated_times:
+        notes.append(f"{info.estimated_times:,} purchases of this copy have estimated times")
+    if info.private:
+        notes.append("private data: users and items are row numbers")
+    if info.unseen_users:
+        notes.append(f"{info.unseen_users:,} users have nothing before the cut")
+    if info.unseen_targets:
+        notes.append(f"{info.unseen_targets:,} targets were bought by nobody before it")
+    return f" {'; '.join(notes)}." if notes else ""
 
 
 def metric_label(metric: str) -> str:

@@ -10,7 +10,7 @@ from bench.comparison.board_standings import BoardStandings, stand
 from bench.datasets.registry import display_name
 from bench.errors import ConfigError, RecordError
 from bench.files.atomic import replace_text
-from bench.labels import RANKED_BY, VIEW_LABELS, metric_label
+from bench.labels import RANKED_BY, VIEW_LABELS, data_note, metric_label
 from bench.record import View
 from bench.records.store import StoredRecord, load_records
 from leaderboard.cells import board_cells
@@ -80,7 +80,8 @@ def _section(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff:
     info = records[0].record.dataset
     note = (
         f"{info.users:,} test users, {info.items:,} items, {info.interactions:,} purchases; {info.split}; "
-        f"same-day purchases: {info.ties}; {VIEW_LABELS[view]}; fingerprint {key.fingerprint[:12]}"
+        f"same-day purchases: {info.ties}; {VIEW_LABELS[view]}; fingerprint {key.fingerprint[:12]}."
+        f"{data_note(info)}"
     )
     axis = cost_points.AXES["time"]
     points = cost_points.points_of(frame, RANKED_BY, axis, links=None)

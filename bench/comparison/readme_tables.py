@@ -9,7 +9,15 @@ from bench.comparison import cost_table, summary_table
 from bench.comparison.verdicts import published_verdicts
 from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
-from bench.labels import HEADLINE, HEADLINE_CUTOFF, RANKED_BY, estimate_text, machine_text, metric_label
+from bench.labels import (
+    HEADLINE,
+    HEADLINE_CUTOFF,
+    RANKED_BY,
+    data_note,
+    estimate_text,
+    machine_text,
+    metric_label,
+)
 from bench.marks import marks_text, published_note
 from bench.record import Estimate, Record
 from bench.records.history import tracked_files
@@ -81,13 +89,14 @@ def _group(dataset: str, split: str, ties: str, fingerprint: str, rows: Sequence
         estimate = metrics.get(f"{RANKED_BY}@{HEADLINE_CUTOFF}")
         return -(estimate.value or 0.0) if estimate else 0.0
 
+    info = records[0].dataset
     rule = "" if split == LEAVE_ONE_OUT else f", split `{split}`"
     labels = [metric_label(name) for name in HEADLINE]
     head = ["model", *labels, *(f"{label}, seen kept" for label in labels)]
     head += ["fit s", "users/s", "peak RAM MB", "machine"]
     lines = [
         f"**{dataset}**{rule}, ties `{ties}`, fingerprint `{fingerprint[:12]}`, "
-        f"{records[0].dataset.users:,} test users, {records[0].dataset.items:,} items:",
+        f"{info.users:,} test users, {info.items:,} items:{data_note(info)}",
         "",
         f"| {' | '.join(head)} |",
         f"|---|{'--:|' * (len(head) - 2)}---|",

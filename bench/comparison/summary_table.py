@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.comparison.strongest import strongest_untrained
+from bench.labels import data_note
 from bench.marks import marks_text
 from bench.record import DatasetInfo, Record, View
 from bench.records.store import StoredRecord
@@ -64,7 +65,7 @@ def _table(dataset: str, rows: dict[str, list[Record]]) -> str:
     head = ["model", *(_COLUMNS[index].heading for index in used), "lift", "fit and lists"]
     first = next(iter(rows.values()))[0].dataset
     lines = [
-        f"**{dataset}**: {first.users:,} test users, {first.items:,} items",
+        f"**{dataset}**: {first.users:,} test users, {first.items:,} items{data_note(first)}",
         "",
         f"| {' | '.join(head)} |",
         f"|---|{'--:|' * (len(head) - 1)}",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from bench.comparison.board_standings import BoardStandings
 from bench.errors import BenchError
-from bench.labels import metric_label
+from bench.labels import data_note, metric_label
 from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
@@ -157,7 +157,7 @@ def _caption(key: BoardKey, records: Sequence[StoredRecord], view: View, shown: 
     return (
         f"{models}, {len(records)} records. {info.users:,} test users, {info.items:,} items all ranked, "
         f"{info.interactions:,} purchases; {info.split}; {common.view_title(view)}. "
-        f"Fingerprint of the data: `{key.fingerprint[:12]}`."
+        f"Fingerprint of the data: `{key.fingerprint[:12]}`.{data_note(info)}"
     )
 
 
