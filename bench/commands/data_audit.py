@@ -12,7 +12,7 @@ from bench.datasets.registry import DATA_DIR_VARIABLE
 from bench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from bench.datasets.audit import DataAudit
+    from bench.datasets.audit.report import DataAudit
 
 DataDirOption = Annotated[
     Path | None,
@@ -37,7 +37,7 @@ def audit(
     data_dir: DataDirOption = None,
 ) -> None:
     """Say what in a data set helps or misleads; exit code 1 where something is learned from the future."""
-    from bench.datasets.audit import audit_data, file_name
+    from bench.datasets.audit.report import audit_data, file_name
     from bench.datasets.splits import split_interactions
     from bench.files.atomic import replace_text
     from bench.record import VERSION_FOLDER
@@ -90,7 +90,7 @@ def make(
 
     from bench.commands.own_data import check_name
     from bench.datasets.own import store
-    from bench.datasets.shops import Shop, make_shop
+    from bench.datasets.own.shops import Shop, make_shop
 
     folder = resolve_data_dir(data_dir) / name
     check_name(name, folder)

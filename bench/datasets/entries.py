@@ -264,7 +264,7 @@ def _movielens(
             SourceFile(name=file, addresses=(f"{_GROUPLENS}/{archive}.zip",), member=f"{archive}/{file}")
             for file in files
         ),
-        reader="bench.datasets.movielens:read_movielens",
+        reader="bench.datasets.sources.movielens:read_movielens",
         counts=None if counts is None else Counts(users=counts[0], items=counts[1], interactions=counts[2]),
         fingerprints=_FINGERPRINTS_100K if name == "ml100k" else {},
         parts=_PARTS.get(name, {}),
@@ -307,7 +307,7 @@ DATASETS: dict[str, DatasetEntry] = {
                 SourceFile(name="yelp_academic_dataset_review.json"),
                 SourceFile(name="yelp_academic_dataset_business.json"),
             ),
-            reader="bench.datasets.sources:read_yelp",
+            reader="bench.datasets.sources.tables:read_yelp",
             note="its size differs from year to year: name the edition with every number",
             homepage="https://business.yelp.com/data/resources/open-dataset/",
         ),
@@ -323,7 +323,7 @@ DATASETS: dict[str, DatasetEntry] = {
                 )
                 for file in ("steam_reviews.json.gz", "steam_games.json.gz")
             ),
-            reader="bench.datasets.sources:read_steam",
+            reader="bench.datasets.sources.tables:read_steam",
             homepage="https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data",
         ),
         *(_amazon_2018(name, category) for name, category in CATEGORIES_2018.items()),

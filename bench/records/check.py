@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from bench.datasets.audit import FILE_PATTERN as DATA_AUDIT
-from bench.datasets.audit import load_audit
+from bench.datasets.audit.report import FILE_PATTERN as DATA_AUDIT
+from bench.datasets.audit.report import load_audit
 from bench.datasets.splits import load_split
 from bench.errors import BenchError, DataError, RecordError
 from bench.files.ordinary import check_ordinary

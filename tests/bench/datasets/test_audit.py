@@ -11,9 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench.commands import data as commands
-from bench.datasets.audit import DataAudit, audit_data, file_name, load_audit
-from bench.datasets.audit_findings import Finding
-from bench.datasets.shops import LONGEST, Shop, make_shop
+from bench.datasets.audit.findings import Finding
+from bench.datasets.audit.report import DataAudit, audit_data, file_name, load_audit
+from bench.datasets.own.shops import LONGEST, Shop, make_shop
 from bench.datasets.splits import load_split, split_interactions
 from bench.errors import ConfigError, RecordError
 from bench.records.check import check_results

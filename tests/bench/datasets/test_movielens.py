@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets.movielens import GENRES_100K, read_movielens
+from bench.datasets.sources.movielens import GENRES_100K, read_movielens
 from bench.datasets.splits import load_split
 from bench.errors import DataError
 from bench.schema import Interactions

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.datasets.shortcuts import followers, last_item_losses, neighbour_similarity
+from bench.datasets.audit.shortcuts import followers, last_item_losses, neighbour_similarity
 from bench.schema import Interactions, Split
 
 DAY = 86_400

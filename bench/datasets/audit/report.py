@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.datasets.audit_findings import CHECKS, Finding, left_out
+from bench.datasets.audit.findings import CHECKS, Finding, left_out
 from bench.errors import RecordError
 from bench.record import VERSION_FOLDER
 from bench.schema import Interactions, Split
