@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.comparison.paired import Contender
-from bench.datasets.split_rules import LEAVE_ONE_OUT
 from bench.metrics.ranking import ranks_in_view
 from bench.record import VIEWS
 from bench.records.store import StoredRecord
@@ -108,8 +107,8 @@ def score(
 def command(upload: Upload, entry: Entry, split: Split, has_card: bool) -> str:
     """Give the command that makes the same record in a checkout."""
     words = ["genrec-bench", "submit", safe_name(upload.file_name), "--dataset", split.dataset]
-    words += ["--split", split.name] if split.name != LEAVE_ONE_OUT else []
-    words += ["--ties", split.ties, "--name", entry.name, "--kind", entry.kind]
+    words += ["--split", split.name, "--ties", split.ties]
+    words += ["--name", entry.name, "--kind", entry.kind]
     words += ["--card", "card.yaml"] if has_card else []
     words += option_words(upload.choices)
     words += ["--texts", "--list-rule", upload.list_rule] if upload.texts else []

@@ -173,7 +173,8 @@ def _show_publishing(form: _Form, result: Scored, split: Split) -> None:
         "and scores the file again and writes the record; a pull request puts it on the board."
     )
     st.code(
-        f"{record.command}\n"
+        f"{record.command} --pr\n\n"
+        "# or, without --pr, by hand:\n"
         f"git checkout -b add-{record.model.name}\n"
         f"git add results/v1/{split.dataset}/{record.model.name}\n"
         f'git commit -m "Add {record.model.name} on {split.dataset}"\n'

@@ -323,7 +323,10 @@ def test_an_upload_is_scored_beside_the_board_and_kept_nowhere(
     assert not app.exception
     text = text_of(app)
     assert "The file is sound: lists for 1,000 users, 50,000 items." in text
-    assert "genrec-bench submit lists.jsonl --dataset sample --ties file --name my-model" in text
+    assert (
+        "genrec-bench submit lists.jsonl --dataset sample --split leave-one-out --ties file --name my-model"
+        in text
+    )
     board = html_of(app, "submission-board")
     assert board.index("my-model") < board.index("llama-twin") and 'class="marked"' in board
     assert "Audits" in text and "git push" in text

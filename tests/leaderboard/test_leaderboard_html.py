@@ -289,7 +289,8 @@ def test_an_upload_scores_as_the_harness_would(sample_split: Split, tmp_path: Pa
     for view, ranks in read_ranks(stored).items():
         np.testing.assert_array_equal(scored.contender.ranks[0][view], ranks)
     assert scored.stored.record.command == (
-        "genrec-bench submit my_lists.jsonl --dataset sample --ties file --name mine --kind sequential"
+        "genrec-bench submit my_lists.jsonl --dataset sample --split leave-one-out --ties file "
+        "--name mine --kind sequential"
     )
 
 
@@ -310,8 +311,8 @@ def test_a_card_for_other_data_is_refused(sample_split: Split) -> None:
         file_name="x.jsonl", content=json_lines(sample_split, make_rankings(sample_split, skill=0.1))
     )
     entry = Entry(name="mine", kind="sequential", card=ModelCard(fingerprint="0" * 64))
-    found = session_submission.score(upload, entry, sample_split, {}, has_card=True)
-    assert isinstance(found, Report) and not found.ok and "made for other data" in str(found)
+    with pytest.raises(BenchError, match="the card says that the lists were made for fingerprint"):
+        session_submission.score(upload, entry, sample_split, {}, has_card=True)
 
 
 @given(st.text(max_size=120))
