@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.cost.environment import describe_environment
+from bench.fusion import tiers
 from bench.fusion.members import test_lists, whole_cost
 from bench.fusion.rrf import CONSTANTS, STEPS, Fusion, fuse
-from bench.metrics.ranking import evaluate
+from bench.metrics.ranking import evaluate, ranks_in_view, user_outcomes
 from bench.record import DEPTH, Cost, Record, View, dataset_info
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.store import StoredRecord
-from bench.schema import Split
+from bench.schema import Int64Array, Split
 from bench.submission.score import Entry, model_info
 from bench.tuning.ledger import Ledger
 
@@ -99,6 +100,67 @@ def write_fused(
         details={"fusion": {"members": members, f"validation_{metric}": chosen.value}},
         audits=audit(split, rankings),
         tuning=ledger,
+    )
+    path = store.write(record, split, rankings, None, results_dir)
+    return path, store.load_record(path).record
+
+
+def write_tiered(
+    entry: Entry,
+    stored: list[StoredRecord],
+    order: Int64Array,
+    share: float,
+    split: Split,
+    *,
+    metric: str,
+    view: View,
+    command: str,
+    results_dir: Path,
+    seed: int,
+) -> tuple[Path, Record]:
+    """Serve the first `share` of the users in `order` by the second record, the others by the first.
+
+    The record holds the curve of quality and seconds of serving against the share.
+    """
+    cheap, costly = (test_lists(one, split) for one in stored)
+    count = round(share * len(order))
+    rankings = cheap.copy()
+    rankings[order[:count]] = costly[order[:count]]
+    outcomes = [user_outcomes(ranks_in_view(lists, split.test, view), metric) for lists in (cheap, costly)]
+    first, second = (one.record.cost.wall_seconds.get("recommend", 0.0) for one in stored)
+    values = tiers.curve(order, *outcomes)
+    points = [
+        {"share": part, metric: value, "seconds": round(first * (1 - part) + second * part, 3)}
+        for part, value in zip(tiers.SHARES, values, strict=True)
+    ]
+    seconds, peak = whole_cost([one.record for one in stored])
+    seconds["recommend"] = first * (1 - share) + second * share
+    names = [one.record.model.name for one in stored]
+    info = model_info(entry).model_copy(
+        update={
+            "display_name": f"Tiered: {names[0]}, then {names[1]}"[:120],
+            "authors": "genrec-bench",
+            "parameters": {"cheap": names[0], "costly": names[1], "share": share},
+        }
+    )
+    record = Record(
+        status="complete",
+        source="harness",
+        created=datetime.now(UTC),
+        command=command,
+        seed=seed,
+        depth=DEPTH,
+        dataset=dataset_info(split),
+        model=info,
+        metrics=evaluate(split, rankings),
+        cost=Cost(
+            wall_seconds={stage: round(value, 4) for stage, value in seconds.items()},
+            users_per_second=round(len(order) / seconds["recommend"], 3) if seconds["recommend"] else None,
+            peak_rss_bytes=peak,
+        ),
+        environment=describe_environment(),
+        details={"tiers": {"records": [one.id for one in stored], "share": share, "curve": points}},
+        audits=audit(split, rankings),
     )
     path = store.write(record, split, rankings, None, results_dir)
     return path, store.load_record(path).record
