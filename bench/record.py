@@ -107,6 +107,10 @@ class ModelInfo(_Part):
     display_name: str = Field(max_length=120, description="Name shown to people.")
     authors: str = Field(default="", max_length=400, description="Who made the model.")
     link: str = Field(default="", max_length=400, description="Paper or repository, http(s) only.")
+    file_sha256: Digest | None = Field(
+        default=None,
+        description="Of a model from --model-file: SHA-256 of the file that the command names.",
+    )
 
 
 class Estimate(_Part):

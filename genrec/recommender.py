@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,10 @@ class GenerativeRecommender:
     @property
     def parameters(self) -> dict[str, Any]:
         """The settings in force, for the record."""
-        in_force = {"generate": self.generate_settings, "retrieve": self.retrieve_settings}
+        in_force: dict[str, Any] = {"generate": self.generate_settings, "retrieve": self.retrieve_settings}
+        if self._finetuned is not None:  # 'auto' is recorded as what it became
+            backend = {"backend": self._finetuned.artefact.backend}
+            in_force["finetune"] = self.preset.finetune.model_copy(update=backend)
         return self.preset.model_copy(update=in_force).model_dump(mode="json")
 
     def check_available(self, data: TrainingData) -> None:
@@ -136,6 +140,7 @@ class GenerativeRecommender:
             "total_parameters": self._total_parameters,
             "strategy": self.generate_settings.strategy,
             "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
+            "chosen_settings": self._chosen_settings(),
             **finetuning_facts(fitted),
         }
         if self._answer is not None:
@@ -144,6 +149,16 @@ class GenerativeRecommender:
             facts["generation_seconds"] = round(generated.seconds, 3)
             facts["generation_health"] = generation_health(generated, self._answer.retrieved, self._texts)
         return facts
+
+    def _chosen_settings(self) -> list[str]:
+        """The settings that selection on validation changed, as --set takes them."""
+        changed = []
+        for part in ("generate", "retrieve"):
+            preset, in_force = getattr(self.preset, part), getattr(self, f"{part}_settings")
+            for name, value in in_force.model_dump(mode="json").items():
+                if value != preset.model_dump(mode="json")[name]:
+                    changed.append(f"{part}.{name}={json.dumps(value)}")
+        return changed
 
     def generations(self) -> Generations | None:
         """Give the texts behind the last `recommend`, each with the item it found first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from bench.cost.environment import describe_environment
 from bench.errors import RecordError
+from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate
 from bench.metrics.starving import room_for_removal, trimmed
 from bench.models import ModelEntry
@@ -83,7 +85,7 @@ def run(request: Request) -> Outcome:
         status="complete",
         source="harness",
         created=created,
-        command=request.command,
+        command=_with_chosen(request.command, answer.details),
         seed=request.seed,
         depth=request.depth + room,
         removal_room=room,
@@ -95,6 +97,7 @@ def run(request: Request) -> Outcome:
             display_name=entry.display_name,
             authors=entry.authors,
             link=entry.link,
+            file_sha256=_file_digest(entry),
         ),
         metrics=metrics,
         cost=answer.cost.model_copy(
@@ -107,6 +110,20 @@ def run(request: Request) -> Outcome:
     )
     path = store.write(record, split, rankings, answer.generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
+
+
+def _with_chosen(command: str, details: Mapping[str, Any]) -> str:
+    """Add the settings that were chosen on validation, of which the command typed says nothing."""
+    chosen = details.get("chosen_settings")
+    if not isinstance(chosen, list):
+        return command
+    return shlex.join([*shlex.split(command), *(word for one in chosen for word in ("--set", str(one)))])
+
+
+def _file_digest(entry: ModelEntry) -> str | None:
+    """SHA-256 of the file that a model of --model-file is in: its name alone would not bring it back."""
+    path, _, _ = entry.target.rpartition(":")
+    return file_sha256(Path(path)) if path.endswith(".py") else None
 
 
 def _with_test_scorings(ledger: Ledger | None, split: Split, results_dir: Path) -> Ledger | None:

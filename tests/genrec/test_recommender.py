@@ -162,6 +162,14 @@ def test_strategy_chosen_on_validation_is_taken_up(
         assert details["generation_health"]["exact_texts"] == 1.0
         assert details["generation_health"]["distinct_items_per_user"] == 6.0
         assert model.parameters["generate"]["strategy"] == "constrained"
+        assert {"generate.num_beams=6", 'generate.strategy="constrained"'} <= set(details["chosen_settings"])
+        typed = GenerativeRecommender(
+            preset=preset, seed=0, work_dir=work, settings=details["chosen_settings"]
+        )
+        typed.fit(DATA)
+        assert typed.parameters == model.parameters, "the recorded command gives the same run"
+        assert typed.details()["chosen_settings"] == []
+        assert model.parameters["finetune"]["backend"] == model._fitted.artefact.backend != "auto"
         by_hand = GenerativeRecommender(
             preset=preset, seed=0, work_dir=work, settings=["generate.num_beams=2"]
         )

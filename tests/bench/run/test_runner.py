@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from bench.record import ModelInfo
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.columns import read_lists
+from bench.run import runner
 from bench.run.runner import Outcome, Request, dataset_info, run
 from bench.schema import Split
 
@@ -288,3 +291,13 @@ def _until(found: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return value
+
+
+def test_the_record_brings_the_run_back(harness: Harness) -> None:
+    """A file's name says little: its hash is kept; and the command has what was chosen on validation."""
+    record = harness.run("Spy").record
+    assert record.model.file_sha256 == hashlib.sha256(MODELS.read_bytes()).hexdigest()
+    assert record.command == "as typed"
+    chosen = ['generate.strategy="constrained"', "generate.num_beams=6"]
+    command = runner._with_chosen("pytest bench --models m", {"chosen_settings": chosen})
+    assert shlex.split(command)[3:] == ["m", "--set", chosen[0], "--set", chosen[1]]
