@@ -88,6 +88,7 @@ def test_the_sequence_and_what_the_model_is_given(harness: Harness) -> None:
         display_name="The whole of it",
         authors="They",
         link="https://example.org/whole",
+        file_sha256=hashlib.sha256(MODELS.read_bytes()).hexdigest(),
     )
     assert record.dataset == dataset_info(harness.split)
     assert (record.status, record.source) == ("complete", "harness")
