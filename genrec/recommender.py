@@ -146,6 +146,7 @@ class GenerativeRecommender:
         if self._answer is not None:
             generated = self._answer.generated
             facts["carried_seconds"]["recommend"] = round(generated.carried_seconds, 3)
+            facts["texts_commit"] = generated.commit or None
             facts["generation_seconds"] = round(generated.seconds, 3)
             facts["generation_health"] = generation_health(generated, self._answer.retrieved, self._texts)
         return facts

@@ -23,6 +23,8 @@ class GeneratedTexts:
     """Time that writing these texts took, earlier runs included."""
     carried_seconds: float
     """The part of `seconds` that an earlier run spent: its texts were found in the store."""
+    commit: str = ""
+    """Of the harness that began to write the stored texts; empty where nothing is stored."""
 
     def __len__(self) -> int:
         return len(self.indptr) - 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,7 +87,7 @@ class TextGenerator:
             if len(carried) < len(distinct):
                 with threads_for(self._parts[0]):
                     _write_missing(engine, distinct, kept)
-            return _assemble(digests, kept.written, carried)
+            return replace(_assemble(digests, kept.written, carried), commit=kept.commit)
 
     @property
     def pace(self) -> dict[str, Any]:

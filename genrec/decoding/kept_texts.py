@@ -18,9 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from bench.cost.environment import commit_of_checkout, installed_versions
 from bench.errors import ConfigError, DataError
 
+ROOT = Path(__file__).resolve().parents[2]
 FORMAT = 1
+RECIPE = 1
+"""Raised when the same model and settings come to write other texts, so that former ones are not taken up."""
+PACKAGES = ("torch", "transformers", "tokenizers", "bitsandbytes", "peft")
+"""Packages whose versions can change what is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,9 @@ def prompt_digest(prompt: str) -> str:
 class MemoryStore:
     """Generated texts that are not kept on disk."""
 
+    commit = ""
+    """Of the harness that began to write them; empty where they are not kept."""
+
     def __init__(self, token_budget: int) -> None:
         self.written: dict[str, Written] = {}
         self.token_budget = token_budget
@@ -58,10 +67,13 @@ class MemoryStore:
 class Store(MemoryStore):
     """One file of generated texts. Open it with `open_store`."""
 
-    def __init__(self, file: IO[bytes], written: dict[str, Written], token_budget: int) -> None:
+    def __init__(
+        self, file: IO[bytes], written: dict[str, Written], token_budget: int, commit: str = "unknown"
+    ) -> None:
         """Take over what the file holds, the batch size of the run that began it included."""
         super().__init__(token_budget)
         self.written = written
+        self.commit = commit
         self._file = file
 
     def add(self, lines: Iterable[tuple[str, Written]]) -> None:
@@ -87,17 +99,35 @@ def open_store(folder: Path, key: str, *, token_budget: int) -> Iterator[Store]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{key}.jsonl"
     try:
-        with FileLock(folder / f".{key}.lock", timeout=0), path.open("a+b") as file:
-            head, lines, whole = _read(file, path)
-            file.truncate(whole)
-            if not head:
-                head = {"format": FORMAT, "key": key, "token_budget": token_budget}
-                file.write(_line(head))
-            if head.get("format") != FORMAT or head.get("key") != key:
-                raise DataError(f"{path} is not of format {FORMAT} and key {key}; move it away and run again")
-            yield Store(file, lines, head["token_budget"])
+        with FileLock(folder / f".{key}.lock", timeout=0):
+            made_by = {"recipe": RECIPE, "versions": installed_versions(PACKAGES)}
+            _set_others_aside(path, made_by)
+            with path.open("a+b") as file:
+                head, lines, whole = _read(file, path)
+                file.truncate(whole)
+                if not head:
+                    head = {"format": FORMAT, "key": key, "token_budget": token_budget}
+                    head |= {"made_by": made_by, "commit": commit_of_checkout(ROOT)[0]}
+                    file.write(_line(head))
+                if head.get("format") != FORMAT or head.get("key") != key:
+                    raise DataError(
+                        f"{path} is not of format {FORMAT} and key {key}; move it away and run again"
+                    )
+                yield Store(file, lines, head["token_budget"], commit=head.get("commit", "unknown"))
     except Timeout:
         raise ConfigError(f"another process is writing {path}; wait for it to end") from None
+
+
+def _set_others_aside(path: Path, made_by: dict[str, Any]) -> None:
+    """Move away texts that another recipe or other versions wrote; files of before that was noted stay."""
+    try:
+        with path.open("rb") as file:
+            head = _parsed(file.readline())
+    except FileNotFoundError:
+        return
+    if isinstance(head, dict) and head.get("made_by", made_by) != made_by:
+        digest = hashlib.sha256(_line(head["made_by"])).hexdigest()[:8]
+        path.replace(path.with_name(f"{path.stem}.{digest}.jsonl"))
 
 
 def _read(file: IO[bytes], path: Path) -> tuple[dict[str, Any], dict[str, Written], int]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,32 @@ def test_a_second_run_reads_what_the_first_wrote(tmp_path: Path) -> None:
     assert same(first, write(None))
 
 
+@pytest.mark.parametrize("part", ["recipe", "versions"])
+def test_texts_of_another_recipe_or_version_are_set_aside(part: str, tmp_path: Path) -> None:
+    first = write(tmp_path)
+    path = tmp_path / f"{KEY}.jsonl"
+    head, rest = path.read_bytes().split(b"\n", 1)
+    about = json.loads(head)
+    about["made_by"][part] = 0 if part == "recipe" else {"torch": "1.0"}
+    about["commit"] = "0123abc"
+    other = json.dumps(about).encode() + b"\n" + rest
+    path.write_bytes(other)
+    again = write(tmp_path)
+    assert again.carried_seconds == 0 and same(first, again) and again.commit == first.commit != "0123abc"
+    assert other in [one.read_bytes() for one in tmp_path.glob("*.jsonl")], "nothing is lost"
+    assert write(tmp_path).carried_seconds > 0
+
+
 def test_one_line_a_prompt_after_the_head(tmp_path: Path) -> None:
     write(tmp_path, [*PROMPTS, *PROMPTS])
     head, *lines = (tmp_path / f"{KEY}.jsonl").read_text().splitlines()
-    assert json.loads(head) == {"format": 1, "key": KEY, "token_budget": 500}
+    about = json.loads(head)
+    assert {name: about[name] for name in ("format", "key", "token_budget")} == {
+        "format": 1,
+        "key": KEY,
+        "token_budget": 500,
+    }
+    assert about["made_by"]["versions"]["torch"] == version("torch") and about["commit"]
     entries = [json.loads(line) for line in lines]
     assert len(entries) == len(set(PROMPTS)) == len({entry["prompt"] for entry in entries})
     assert all(len(entry["texts"]) == len(entry["log_likelihoods"]) == 3 for entry in entries)
