@@ -73,9 +73,13 @@ def _modules(node: ast.AST) -> list[str]:
 
 def _at_import(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield node
-            yield from _at_import(node)
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                continue
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue  # read by type checkers alone
+        yield node
+        yield from _at_import(node)
 
 
 def names(requirements: list[str]) -> set[str]:
