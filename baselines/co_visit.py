@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import Table
 from baselines.neighbours.model import NeighbourModel
 from baselines.neighbours.pairs import following, purchases, scaled

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import Table
 from baselines.neighbours.model import NeighbourModel
 from baselines.neighbours.texts import link_texts

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 from scipy.linalg import lapack
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import history_weights
 from bench.errors import BenchError
 from bench.retrieval.best import best_in_dense

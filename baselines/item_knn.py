@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import Table, history_weights
 from baselines.neighbours.model import NeighbourModel
 from bench.retrieval.best import best_in_sparse

@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import Field
 from scipy import sparse
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import Table
 from baselines.neighbours.model import NeighbourModel
 from baselines.neighbours.pairs import following, odds

@@ -24,7 +24,7 @@ import platformdirs
 from numpy.typing import NDArray
 from pydantic import Field
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.repeat_last import newest_items
 from bench.errors import Unavailable
 from bench.metrics.ranking import target_ranks, user_outcomes

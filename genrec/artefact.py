@@ -3,7 +3,7 @@
     artefact.json   what it is: settings, data fingerprint, base model, versions, whether it is finished
     adapter/ or model/, tokenizer/
     training.json   loss curve, memory timeline, tokens, seconds
-    generations/    texts written by it (see `genrec.decoding.generator`)
+    generations/    texts written by it (see `genrec.generation.generator`)
 
 `artefact.json` says `finished` only after everything else is in place. A folder without that word
 is the trace of a killed run; fine-tuning with the same settings goes on in it.

@@ -27,7 +27,7 @@ from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, T
 from genrec import artefact
 from genrec.availability import check_available, import_libraries
 from genrec.config import Preset, ScoreSettings, load_preset, settings_digest
-from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
+from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.prompt_format import item_texts, prompts
 from genrec.recommender import finetuning_facts, release_device_memory
 from genrec.training.finetune import Finetuned, finetune

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.errors import ConfigError, unknown_name
 from bench.retrieval.item_text import ItemFormat
 from bench.retrieval.settings import RetrieveSettings
-from genrec.decoding.strategies import STRATEGIES
+from genrec.generation.strategies import STRATEGIES
 from genrec.overrides import apply_setting, known_keys
 
 PromptFormat = Literal["published", "compact"]
@@ -106,7 +106,7 @@ class GenerateSettings(_Settings):
     """Writing the text of the next item."""
 
     strategy: str = "beam"
-    """A name in `genrec.decoding.strategies`."""
+    """A name in `genrec.generation.strategies`."""
     num_beams: int = Field(5, ge=1)
     """Beams kept, and texts returned, by beam and constrained; texts drawn by sample."""
     length_penalty: float = 1.0

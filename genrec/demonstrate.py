@@ -15,7 +15,7 @@ from bench.retrieval.settings import RetrieveSettings
 from bench.schema import NO_ITEM, Catalogue, Histories, Wording
 from genrec import artefact
 from genrec.config import GenerateSettings
-from genrec.decoding.generator import TextGenerator
+from genrec.generation.generator import TextGenerator
 from genrec.prompt_format import item_texts, prompts
 
 _SCORED = 50

@@ -25,7 +25,7 @@ from bench.schema import FloatArray, Histories, TrainingData
 from bench.statistics.bootstrap import Interval, mean_interval
 from genrec import artefact
 from genrec.config import GenerateSettings, Preset
-from genrec.decoding.generator import generate
+from genrec.generation.generator import generate
 from genrec.prompt_format import item_texts, prompts
 from genrec.weights.threads import threads_for
 

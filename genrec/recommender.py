@@ -23,7 +23,7 @@ from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.availability import check_available, import_libraries
 from genrec.config import GenerateSettings, Preset, load_preset
-from genrec.decoding.generator import TextGenerator, generation_key
+from genrec.generation.generator import TextGenerator, generation_key
 from genrec.prompt_format import item_texts, prompts
 from genrec.training.finetune import Finetuned, finetune
 

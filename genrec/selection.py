@@ -26,8 +26,8 @@ from bench.schema import TrainingData
 from genrec import artefact
 from genrec.availability import check_available
 from genrec.config import GenerateSettings, Preset
-from genrec.decoding.generator import TextGenerator, generation_key
-from genrec.decoding.strategies import STRATEGIES
+from genrec.generation.generator import TextGenerator, generation_key
+from genrec.generation.strategies import STRATEGIES
 from genrec.prompt_format import item_texts, prompts
 from genrec.training.finetune import finetune
 

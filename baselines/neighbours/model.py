@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.neighbours.history import HistoryRanker, Table
 from bench.schema import Histories, Rankings, TrainingData
 from bench.tuning.space import Space

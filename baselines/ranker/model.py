@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from baselines.constants import Constants
+from baselines.neighbours.constants import Constants
 from baselines.ranker.examples import Examples, make_examples
 from baselines.ranker.features import feature_names, features
 from baselines.ranker.shop import Shop

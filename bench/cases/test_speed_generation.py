@@ -32,7 +32,7 @@ def test_generation_throughput(benchmark: Any, request: pytest.FixtureRequest) -
     session = request.config.stash[SESSION_KEY]
     split, _ = session.loaded
     from genrec.config import GenerateSettings
-    from genrec.decoding.generator import TextGenerator
+    from genrec.generation.generator import TextGenerator
     from genrec.speed.published_loop import published_loop
 
     texts = item_texts(split.catalogue)

@@ -90,8 +90,8 @@ def submit(
     """Check a file made elsewhere, score it, and write a record that the board shows."""
     from bench.commands.publish_record import publish_record
     from bench.commands.submit_outcomes import score_outcomes
+    from bench.datasets.rules.validation_users import on_validation
     from bench.datasets.splits import load_split
-    from bench.datasets.validation_users import on_validation
     from bench.records import store
     from bench.submission import (
         Choices,

@@ -30,7 +30,7 @@ def score_outcomes(
 
     Gives the record, the report as text, and where the record lies.
     """
-    from bench.datasets.split_rules import LEAVE_ONE_OUT
+    from bench.datasets.rules.split_rules import LEAVE_ONE_OUT
     from bench.records import store
     from bench.submission.outcomes import build_outcomes_record, known_ranks, read_outcomes_file
 

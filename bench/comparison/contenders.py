@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.comparison.paired import Contender
-from bench.datasets.split_rules import LOO, parse_split
-from bench.datasets.tie_rules import FILE
+from bench.datasets.rules.split_rules import LOO, parse_split
+from bench.datasets.rules.tie_rules import FILE
 from bench.errors import ConfigError, RecordError, unknown_name
 from bench.marks import fullest, fullness
 from bench.records.store import StoredRecord, find_record, load_record, load_records

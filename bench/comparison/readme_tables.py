@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.comparison import cost_table, summary_table
 from bench.comparison.verdicts import published_verdicts
-from bench.datasets.split_rules import LEAVE_ONE_OUT
+from bench.datasets.rules.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
 from bench.labels import (
     HEADLINE,

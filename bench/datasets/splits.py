@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.datasets import find_dataset, load
-from bench.datasets.split_rules import (
+from bench.datasets.rules.split_rules import (
     LEAVE_ONE_OUT,
     LOO,
     SOURCE,
@@ -39,7 +39,7 @@ from bench.datasets.split_rules import (
     parse_split,
     plan,
 )
-from bench.datasets.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
+from bench.datasets.rules.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
 from bench.errors import DataError
 from bench.ragged import cut
 from bench.retrieval.item_text import text_fingerprint

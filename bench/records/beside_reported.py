@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from bench.datasets.split_rules import LOO, parse_split
-from bench.datasets.tie_rules import FILE
+from bench.datasets.rules.split_rules import LOO, parse_split
+from bench.datasets.rules.tie_rules import FILE
 from bench.errors import unknown_name
 from bench.labels import VIEW_SHORT, metric_label
 from bench.marks import marks

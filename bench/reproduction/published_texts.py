@@ -19,7 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from bench.datasets.registry import resolve_data_dir
-from bench.datasets.validation_users import on_validation
+from bench.datasets.rules.validation_users import on_validation
 from bench.errors import DataError
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.record import DEPTH, View

@@ -15,9 +15,9 @@ import yaml
 from bench.comparison.seeds_text import seeds_text
 from bench.datasets import find_dataset
 from bench.datasets.registry import raw_files
-from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.rules.split_rules import LOO, parse_split
+from bench.datasets.rules.tie_rules import parse_ties
 from bench.datasets.splits import load_split
-from bench.datasets.tie_rules import parse_ties
 from bench.errors import ConfigError
 from bench.models import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.progress import listening

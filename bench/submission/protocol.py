@@ -14,9 +14,9 @@ from pathlib import Path
 
 from bench.datasets import load
 from bench.datasets.protocol_facts import PROTOCOL_KEYS, SIDECAR, facts_in_metadata, known_facts
-from bench.datasets.split_rules import LOO, parse_split
+from bench.datasets.rules.split_rules import LOO, parse_split
+from bench.datasets.rules.tie_rules import FILE, parse_ties
 from bench.datasets.splits import split_interactions
-from bench.datasets.tie_rules import FILE, parse_ties
 from bench.errors import ConfigError
 from bench.schema import Split
 from bench.submission.card import ModelCard

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bench.datasets.split_rules import parse_split
+from bench.datasets.rules.split_rules import parse_split
 from bench.errors import ConfigError
 from bench.schema import NO_ITEM
 

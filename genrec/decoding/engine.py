@@ -16,13 +16,13 @@ from genrec.decoding.attention import decoding_attention
 from genrec.decoding.batches import batch_tokens, is_out_of_memory, plan, token_budget
 from genrec.decoding.beam import BeamRules, beam_search
 from genrec.decoding.branches import Branches, Prefix, run_prefix
-from genrec.decoding.kept_texts import Written
 from genrec.decoding.prompt_tokens import common_prefix, continuations, encode
 from genrec.decoding.sample import SampleRules, sample, uniforms
 from genrec.decoding.seen_texts import SeenTexts, padded
-from genrec.decoding.strategies import STRATEGIES
 from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie
+from genrec.generation.kept_texts import Written
+from genrec.generation.strategies import STRATEGIES
 
 SHORTEST_PREFIX = 8
 """A shared prefix of fewer tokens is not worth a run of its own."""

@@ -11,8 +11,8 @@ import numpy as np
 from bench.cost.meter import Meter
 from bench.progress import also_listening
 from genrec.config import GenerateSettings
-from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import USUAL, Techniques
+from genrec.generation.generator import TextGenerator
 from genrec.recommender import release_device_memory
 from genrec.speed.ceilings import measured_ceilings
 from genrec.speed.finetuning import vram_columns

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from bench.datasets.registry import display_name
-from bench.datasets.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
+from bench.datasets.rules.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
 from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, VIEW_LABELS, VIEW_SHORT, metric_label
 from bench.metrics.definitions import CUTOFFS, QUALITY
 from bench.record import VIEWS, View

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.datasets.split_rules import parse_split
+from bench.datasets.rules.split_rules import parse_split
 from bench.datasets.splits import load_split, split_interactions
 from bench.errors import ConfigError, DataError
 from bench.schema import Catalogue, Histories, Interactions, Split

@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from bench.commands.submit import register
+from bench.datasets.rules.validation_users import on_validation
 from bench.datasets.splits import load_split
-from bench.datasets.validation_users import on_validation
 from bench.errors import DataError
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.records.store import load_records

@@ -15,8 +15,8 @@ from bench.errors import ConfigError
 from bench.retrieval.generated import GeneratedTexts
 from bench.schema import Histories
 from genrec.config import GenerateSettings
-from genrec.decoding.generator import generate
 from genrec.decoding.trie import Trie
+from genrec.generation.generator import generate
 
 TOKENIZER = writers.tokenizer()
 END = TOKENIZER.eos_token_id

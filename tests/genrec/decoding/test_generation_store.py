@@ -20,10 +20,10 @@ import writers
 from bench.errors import ConfigError, DataError
 from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
-from genrec.decoding.generator import generate, generation_key
-from genrec.decoding.kept_texts import Written, open_store
-from genrec.decoding.pace import pace_of
 from genrec.decoding.techniques import USUAL
+from genrec.generation.generator import generate, generation_key
+from genrec.generation.kept_texts import Written, open_store
+from genrec.generation.pace import pace_of
 
 TOKENIZER = writers.tokenizer()
 PROMPTS = writers.prompts(12, seed=1)

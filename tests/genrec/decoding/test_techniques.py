@@ -12,8 +12,8 @@ import writers
 
 from bench.retrieval.generated import GeneratedTexts
 from genrec.config import GenerateSettings
-from genrec.decoding.generator import TextGenerator
 from genrec.decoding.techniques import Techniques
+from genrec.generation.generator import TextGenerator
 
 TOKENIZER = writers.tokenizer()
 STRATEGIES = ("beam", "sample", "constrained")

@@ -26,10 +26,10 @@ from bench.progress import report
 from bench.retrieval.generated import GeneratedTexts
 from bench.schema import Histories, Int32Array
 from genrec.config import GenerateSettings, settings_digest
-from genrec.decoding.kept_texts import MemoryStore, Written, open_store, prompt_digest
-from genrec.decoding.pace import pace_of
-from genrec.decoding.strategies import STRATEGIES
 from genrec.decoding.techniques import USUAL, Techniques
+from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
+from genrec.generation.pace import pace_of
+from genrec.generation.strategies import STRATEGIES
 from genrec.weights.threads import threads_for
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def generation_key(
     """Name a store of texts by all that they and their seconds depend on besides the prompt.
 
     `model` names the weights (the artefact's folder), `fingerprint` the data, `pace` (see
-    `genrec.decoding.pace`) what decides the speed. What the strategy does not read is left out.
+    `genrec.generation.pace`) what decides the speed. What the strategy does not read is left out.
     """
     strategy = STRATEGIES[settings.strategy]
     # defaults are left out, so that a setting added later does not rename what is written already

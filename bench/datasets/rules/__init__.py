@@ -1,0 +1,1 @@
+"""What decides a split: its rule, the order of purchases of one time, who validates."""

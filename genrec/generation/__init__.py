@@ -1,0 +1,1 @@
+"""Prompts in, texts out, kept on disk: which strategy, and which texts are there already. Needs no torch."""
