@@ -240,7 +240,7 @@ def test_the_histories_of_the_wrong_split_are_not_ranked_until_cleared(flagged: 
     )
     assert ordered["name"].tolist() == ["honest", "mine"] and ordered["ndcg"].is_monotonic_increasing
     readme = markdown_table(list(rows.values()))
-    assert readme.index("| `honest` |") < readme.index("| `mine` ‡ |")
+    assert readme.index("| `honest` |") < readme.index("| `mine` (lists of 20, protocol, history) ‡ |")
     assert "‡ `mine` is not ranked: flagged (" in readme
 
     app = typer.Typer()
