@@ -37,9 +37,11 @@ def check(
     outcome = check_results(results, base=base, data_dir=data_dir)
     for problem in outcome.problems:
         typer.echo(f"{_shown(problem.path, results)}: {problem.message}")
-    for gap in outcome.not_rescored:
+    for gap in (*outcome.other_copy, *outcome.not_rescored):
         typer.echo(f"not re-scored: {gap}")
     gaps = f"{len(outcome.not_rescored)} not for want of data"
+    if outcome.other_copy:
+        gaps += f", {len(outcome.other_copy)} made on another copy"
     counts = f"{outcome.records} records, {outcome.rescored} re-scored, {gaps}"
     typer.echo(f"{counts}, {len(outcome.problems)} problems")
     if outcome.problems or (all_data and outcome.not_rescored):

@@ -41,6 +41,8 @@ class CheckOutcome:
     rescored: int = 0
     not_rescored: list[str] = field(default_factory=list)
     """Records of data sets that are not at hand, with the reason."""
+    other_copy: list[str] = field(default_factory=list)
+    """Records made on a copy with estimated times, where the data at hand are the original's."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -73,6 +75,12 @@ def check_results(
             split = split_of(data.name, data.ties, data.split)
         except BenchError as error:
             _without_data(outcome, stored, error)
+            continue
+        if data.estimated_times and not split.estimated_times and split.fingerprint != data.fingerprint:
+            outcome.other_copy.append(
+                f"{stored.id}: made on a copy with {data.estimated_times:,} estimated times; the data at "
+                "hand are the original's"
+            )
             continue
         outcome.rescored += 1
         try:

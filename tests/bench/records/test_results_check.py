@@ -180,6 +180,19 @@ def test_a_record_whose_data_are_not_at_hand_is_counted_not_failed(
     assert len(outcome.not_rescored) == 2 and "get it by" in outcome.not_rescored[0]
 
 
+def test_a_record_of_a_copy_with_estimated_times_is_listed_where_the_original_is_at_hand(
+    results: Path, tmp_path: Path
+) -> None:
+    path = record_of(results)
+    body = json.loads(path.read_bytes())
+    body["dataset"] |= {"estimated_times": 7, "fingerprint": "7" * 64}
+    path.write_text(json.dumps(body))
+    outcome = check_results(results)
+    assert outcome.problems == [] and outcome.rescored == 1
+    (listed,) = outcome.other_copy
+    assert "copy with 7 estimated times" in listed and "model-a" in listed
+
+
 def _missing_data(*_: object, **__: object) -> Split:
     from bench.errors import DataError
 
