@@ -26,6 +26,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from bench.errors import ConfigError
 from bench.files.atomic import replace_text
 from bench.retrieval.settings import RetrieveSettings
+from genrec.availability import Chosen, choose_backend
 from genrec.config import GenerateSettings, Precision, Preset, settings_digest
 
 RECORD = "artefact.json"
@@ -53,7 +54,7 @@ class Artefact(BaseModel):
     base_model: str | None = None
     base_revision: str | None = None
     base_licence: str | None = None
-    backend: Literal["unsloth", "peft", "full"]
+    backend: Chosen
     """The one that trained it ('auto' is resolved)."""
     versions: dict[str, str]
     machine: str = ""
@@ -81,11 +82,12 @@ def artefact_folder(
     Settings of generation and retrieval are not part of the key: they use the same weights.
     """
     identity = {"recipe": RECIPE, "seed": seed, "data": fingerprint, "base": base_revision}
-    return work / f"{name}-{settings_digest(_training_settings(preset), identity)}"
+    chosen = _training_settings(preset, choose_backend(preset.finetune))
+    return work / f"{name}-{settings_digest(chosen, identity)}"
 
 
-def _training_settings(preset: Preset) -> dict[str, Any]:
-    """Settings that the weights depend on, where they differ from the defaults.
+def _training_settings(preset: Preset, backend: Chosen) -> dict[str, Any]:
+    """Settings that the weights depend on, where they differ from the defaults, and what trains them.
 
     Defaults are the published values and stay; so a setting that is added later leaves the keys of
     artefacts made before as they are.
@@ -98,9 +100,9 @@ def _training_settings(preset: Preset) -> dict[str, Any]:
     training = {
         name: value
         for name, value in chosen.pop("finetune", {}).items()
-        if name not in ("report_to", "checkpoint_minutes")
+        if name not in ("report_to", "checkpoint_minutes", "backend")
     }
-    return chosen | {"finetune": training}
+    return chosen | {"finetune": training | {"backend": backend}}
 
 
 def package_versions() -> dict[str, str]:
@@ -176,9 +178,10 @@ def find_artefacts(
 
 def find_trained(work: Path, name: str, preset: Preset, *, seed: int, fingerprint: str) -> Path | None:
     """Folder of a finished artefact of these settings, data and seed, whatever its base's revision."""
-    wanted = (_training_settings(preset), seed, fingerprint)
+    wanted = (_training_settings(preset, choose_backend(preset.finetune)), seed, fingerprint)
     for folder, found in find_artefacts(work, name):
-        if (_training_settings(found.settings), found.seed, found.fingerprint) == wanted:
+        made = _training_settings(found.settings, found.backend)
+        if (made, found.seed, found.fingerprint) == wanted:
             return folder
     return None
 

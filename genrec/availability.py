@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import Literal
 
 from bench.errors import Unavailable
-from genrec.config import Preset
+from genrec.config import FinetuneSettings, Preset
 
 EXTRA = "pip install 'genrec-bench[llm]'"
 UNSLOTH_PYTHON = "GENREC_BENCH_UNSLOTH_PYTHON"
@@ -64,6 +65,21 @@ def _require_packages(preset: Preset, *, finetuned: bool) -> None:
         raise Unavailable(f"not installed: {', '.join(missing)}; get it with: {EXTRA}")
     if settings.backend == "unsloth" and not finetuned and not has_unsloth():
         raise Unavailable(f"{NO_UNSLOTH}, or --set finetune.backend=peft")
+
+
+Chosen = Literal["unsloth", "peft", "full"]
+"""A backend of training (see `genrec.training.backends`) that `auto` can become."""
+
+
+def choose_backend(settings: FinetuneSettings) -> Chosen:
+    """Resolve 'auto': unsloth where it is installed, a GPU is there and the layout suits it, else peft."""
+    if settings.backend != "auto":
+        return settings.backend
+    if settings.batching == "packed" or not has_unsloth() or importlib.util.find_spec("torch") is None:
+        return "peft"
+    import torch
+
+    return "unsloth" if torch.cuda.is_available() else "peft"
 
 
 def has_unsloth() -> bool:

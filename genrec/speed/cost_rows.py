@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.record import Cost
 from genrec.artefact import load_model
+from genrec.availability import Chosen
 from genrec.forecast.workload import measure_workload
 from genrec.speed.bases import real_prompts
 from genrec.speed.cost_records import write_cost_record
@@ -21,7 +22,6 @@ from genrec.speed.finetuning import (
 )
 from genrec.speed.generation import GenerationSpeed, OurWriter, measure_generation
 from genrec.speed.setting import Setting
-from genrec.training.backends import Chosen
 
 CASE = "test_cost"
 

@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.progress import also_listening
 from bench.record import PeakVram
 from genrec.artefact import training_summary
-from genrec.availability import NO_UNSLOTH, has_unsloth
+from genrec.availability import NO_UNSLOTH, Chosen, has_unsloth
 from genrec.config import Preset
 from genrec.decoding.batches import is_out_of_memory
 from genrec.recommender import release_device_memory
@@ -22,7 +22,6 @@ from genrec.speed.ceilings import measured_ceilings
 from genrec.speed.rates import model_flops_per_token, share
 from genrec.speed.setting import Setting
 from genrec.speed.timing import StepClock
-from genrec.training.backends import Chosen
 from genrec.training.finetune import finetune
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from genrec.availability import Chosen
 from genrec.speed.cost_records import write_table_record
 from genrec.speed.cost_rows import ONE_PASS
 from genrec.speed.finetuning import CannotMeasure, measure_finetuning
 from genrec.speed.setting import Setting
-from genrec.training.backends import Chosen
 
 CASE = "test_finetuning_ways"
 

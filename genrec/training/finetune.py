@@ -19,10 +19,11 @@ from bench.progress import report
 from bench.schema import Histories, TrainingData
 from genrec import artefact
 from genrec.artefact import Artefact
+from genrec.availability import Chosen, choose_backend
 from genrec.config import Preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.training import checkpoint
-from genrec.training.backends import Chosen, Trainable, choose
+from genrec.training.backends import Trainable
 from genrec.training.corpus import Corpus, build_corpus
 from genrec.training.encode import encode
 from genrec.training.loop import Job, train
@@ -94,7 +95,7 @@ def _begin(
         base_model=base.name if base else None,
         base_revision=base.revision if base else None,
         base_licence=base.licence if base else None,
-        backend=choose(preset.finetune),
+        backend=choose_backend(preset.finetune),
         versions=artefact.package_versions(),
         machine=_machine(),
         created=datetime.now(UTC),

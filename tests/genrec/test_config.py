@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,19 @@ def test_unknown_preset_names_the_closest() -> None:
         load_preset("lama-tiny")
     with pytest.raises(ConfigError, match="there is no preset file 'none.yaml'"):
         load_preset("none.yaml")
+
+
+def test_auto_is_keyed_as_what_it_became(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts: dict[str, Any] = {"seed": 0, "fingerprint": "f", "base_revision": None}
+
+    def folder(*settings: str) -> Path:
+        return artefact_folder(tmp_path, "llama-1b", load_preset("llama-1b", settings), **facts)
+
+    monkeypatch.setattr("genrec.availability.has_unsloth", lambda: False)
+    assert folder() == folder("finetune.backend=peft") != folder("finetune.backend=unsloth")
+    monkeypatch.setattr("genrec.availability.has_unsloth", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert folder() == folder("finetune.backend=unsloth") != folder("finetune.backend=peft")
 
 
 def test_only_what_shapes_the_weights_names_the_folder(tmp_path: Path) -> None:

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from genrec.availability import has_unsloth
-from genrec.config import FinetuneSettings
 from genrec.training.loop import LossSum
 from genrec.weights.base_model import quiet
-
-Chosen = Literal["unsloth", "peft", "full"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +30,3 @@ class Trainable:
         extra = {"save_embedding_layers": False} if self.subfolder == "adapter" else {}
         with quiet():
             self.model.save_pretrained(folder, **extra)
-
-
-def choose(settings: FinetuneSettings) -> Chosen:
-    """Resolve 'auto': unsloth where it is installed, a GPU is there and the layout suits it, else peft."""
-    if settings.backend != "auto":
-        return settings.backend
-    import torch
-
-    fits = settings.batching != "packed" and torch.cuda.is_available()
-    return "unsloth" if fits and has_unsloth() else "peft"
