@@ -32,9 +32,9 @@ def build(options: Options, faults: Faults) -> Interactions:
     unknown = set(options.columns) - set(ROLES)
     if unknown:
         raise ConfigError(f"unknown column roles: {', '.join(sorted(unknown))}. Allowed: {', '.join(ROLES)}")
-    tables = tuple(map(Table, options.interactions))
+    tables = tuple(Table(path, options.literals) for path in options.interactions)
     table = tables[0]
-    described = Table(options.items) if options.items else table
+    described = Table(options.items, options.literals) if options.items else table
     chosen = _choose(table, described, options, faults)
     faults.stop_if_any()
     purchases = _read_purchases(tables, chosen, options, faults)

@@ -37,6 +37,8 @@ class Options:
     """Keep the first purchase of an item by a user and leave out the later ones."""
     zone: str = "UTC"
     """Of times that name none."""
+    literals: bool = False
+    """Whether lines of the tables may be Python literals; a source says so, users are not asked."""
 
     def as_given(self) -> dict[str, Any]:
         """Give what was said, for the record; files by their names."""

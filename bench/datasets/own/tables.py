@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench.datasets.amazon.literals import parse_literal
 from bench.errors import DataError
 from bench.files.lines import Block, read_blocks
 
@@ -28,6 +29,8 @@ class Table:
     """A file with named columns."""
 
     path: Path
+    literals: bool = False
+    """Whether a line may be a Python literal where it is not JSON."""
 
     @cached_property
     def kind(self) -> str:
@@ -163,6 +166,10 @@ class Table:
         import pyarrow as pa
 
         rows = [{name: row.get(name) for name in columns} for row in self._objects(block)]
+        if self.literals:
+            return pa.RecordBatch.from_pydict(
+                {name: _column([row[name] for row in rows]) for name in columns}
+            )
         return (
             pa.RecordBatch.from_pylist(rows) if rows else pa.RecordBatch.from_pydict({n: [] for n in columns})
         )
@@ -195,12 +202,33 @@ class Table:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = self._value(line)
             except (ValueError, RecursionError) as error:
-                raise DataError(f"{self.path}, line {number}: not JSON ({error})") from None
+                what = "neither JSON nor a Python literal" if self.literals else "not JSON"
+                raise DataError(f"{self.path}, line {number}: {what} ({error})") from None
             if not isinstance(row, dict):
                 raise DataError(f"{self.path}, line {number}: not a JSON object, starts {row!r:.40}")
             yield row
+
+    def _value(self, line: str) -> Any:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            if not self.literals:
+                raise
+        return parse_literal(line.strip())
+
+
+def _column(values: list[Any]) -> Any:
+    """Give a column; one that mixes texts and numbers, as prices that are 'Free', becomes text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except pa.ArrowException:
+        if not all(value is None or isinstance(value, str | int | float) for value in values):
+            raise
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _arrow_block(text: str, schema: Any) -> list[Any]:

@@ -17,11 +17,14 @@ def read_yelp(paths: Sequence[Path]) -> Interactions:
 
 
 def read_steam(paths: Sequence[Path]) -> Interactions:
-    """Read Steam's reviews and games; reviewers are known by name, as not all have a number."""
+    """Read Steam's reviews and games; reviewers are known by name, as not all have a number.
+
+    The published files hold Python literals, copies of them JSON; both are read.
+    """
     reviews, games = paths
     columns = {"user": "username", "item": "product_id", "time": "date", "key": "id", "title": "app_name",
                "brand": "developer", "category": "genres", "price": "price"}  # fmt: skip
-    return build(Options(interactions=(reviews,), items=games, columns=columns), Faults())
+    return build(Options(interactions=(reviews,), items=games, columns=columns, literals=True), Faults())
 
 
 def _read(paths: Sequence[Path], **columns: str) -> Interactions:
