@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.comparison import cost_table, summary_table
 from bench.comparison.verdicts import published_verdicts
+from bench.datasets import DATASETS
 from bench.datasets.rules.split_rules import LEAVE_ONE_OUT
 from bench.errors import RecordError
 from bench.labels import (
@@ -55,7 +56,7 @@ def update_readme(readme: Path, results_dir: Path) -> bool:
     )
     blocks = (
         (BEGIN, END, markdown_table),
-        (summary_table.BEGIN, summary_table.END, summary_table.summary),
+        (summary_table.BEGIN, summary_table.END, _summary_of_real_data),
         (cost_table.BEGIN, cost_table.END, cost_table.markdown_costs),
     )
     updated, found = text, False
@@ -68,6 +69,12 @@ def update_readme(readme: Path, results_dir: Path) -> bool:
         return False
     readme.write_text(updated, encoding="utf-8")
     return True
+
+
+def _summary_of_real_data(records: Sequence[StoredRecord]) -> str:
+    """The short tables, without the embedded shop."""
+    embedded = {name for name, entry in DATASETS.items() if entry.embedded}
+    return summary_table.summary([one for one in records if one.record.dataset.name not in embedded])
 
 
 def _filled(text: str, begin: str, end: str, content: str) -> str | None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.comparison.strongest import strongest_untrained
-from bench.datasets import DATASETS
 from bench.labels import data_note
 from bench.marks import marks_text
 from bench.record import DatasetInfo, Record, View
@@ -47,7 +46,7 @@ _LIFT_OF = 1
 
 
 def summary(records: Sequence[StoredRecord]) -> str:
-    """One Markdown table a real data set; the rows with the best nDCG@5 on the standard split.
+    """One Markdown table a data set; the rows with the best nDCG@5 on the standard split.
 
     `records` hold one record a model, split and tie rule, newest first. Published outcomes are marked †
     and stand in the view that was published, the best one of each base model; rows that a flag holds
@@ -59,8 +58,7 @@ def summary(records: Sequence[StoredRecord]) -> str:
         if record.metrics is not None and not stored.held_back:
             rows = by_dataset.setdefault(record.dataset.name, {})
             rows.setdefault(record.model.name, []).append(record)
-    real = [name for name in sorted(by_dataset) if not (name in DATASETS and DATASETS[name].embedded)]
-    return "\n".join(_table(name, by_dataset[name]) for name in real)
+    return "\n".join(_table(name, rows) for name, rows in sorted(by_dataset.items()))
 
 
 def _table(dataset: str, rows: dict[str, list[Record]]) -> str:
