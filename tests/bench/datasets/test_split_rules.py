@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.datasets.rules.split_rules import parse_split
+from bench.datasets.rules.split_rules import Plan, Sequences, parse_split, plan
 from bench.datasets.splits import load_split, split_interactions
 from bench.errors import ConfigError, DataError
 from bench.schema import Catalogue, Histories, Interactions, Split
@@ -189,3 +191,108 @@ def test_times_travel_with_a_selection() -> None:
     assert histories.take(np.array([1, 0])).times.tolist() == [3, 1, 2]  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="times must be one a purchase"):
         Histories(indptr=histories.indptr, items=histories.items, users=histories.users, times=np.array([1]))
+
+
+# The source's own split
+
+LEARN, VALID, TEST = range(3)
+PARTS_BY_USER = [
+    [LEARN, VALID, TEST],
+    [LEARN, TEST],
+    [VALID, TEST],  # a history to answer from, nothing to validate from
+    [TEST],  # nothing to answer from
+    [LEARN, VALID],
+    [LEARN],
+    [VALID],  # in no part of the split
+    [LEARN, LEARN, VALID, VALID, TEST, TEST],
+    [TEST, TEST],
+    [TEST],
+]
+
+
+def sourced(ties: str = "file") -> Split:
+    """A shop of these users: an item is its place above, the file and the days run the other way."""
+    rows = [
+        (user, place, 10 - parts[place])
+        for user, parts in reversed(list(enumerate(PARTS_BY_USER)))
+        for place in reversed(range(len(parts)))
+    ]
+    parts = np.array([PARTS_BY_USER[user][place] for user, place, _ in rows], dtype=np.int8)
+    return split_interactions(replace(shop(rows), parts=parts), dataset="toy", ties=ties, split="source")
+
+
+def test_source_asks_whoever_has_a_history_in_its_other_parts() -> None:
+    split = sourced()
+    assert split.user_ids == ("u0", "u1", "u2", "u7")
+    assert split.other_user_ids == ("u4", "u5")  # one purchase learned from is enough, none is not
+    assert named(split, split.test.histories) == {"u0": [0, 1], "u1": [0], "u2": [0], "u7": [1, 0, 3, 2]}
+    assert split.test.targets.tolist() == [2, 1, 1, 5]  # the first of the test part, as the file orders it
+    assert split.unseen_users == 3  # u3, u8 and u9
+    assert (split.interactions, split.users_dropped, split.cut) == (21, 0, None)
+
+
+def test_source_learns_from_its_first_part_and_validates_on_its_second() -> None:
+    split = sourced()
+    learned = {"u0": [0], "u1": [0], "u7": [1, 0], "u4": [0], "u5": [0]}
+    assert named(split, split.train) == learned
+    validated = ("u0", "u4", "u7")
+    assert named(split, split.validation.histories) == {user: learned[user] for user in validated}
+    assert split.validation.targets.tolist() == [1, 1, 3]
+
+
+def test_source_shuffles_only_inside_a_part() -> None:
+    """Parts, not times, come first: here the parts of a user lie in time in the opposite order."""
+    kept = sourced()
+    for seed in range(4):
+        split = sourced(ties=f"shuffled:{seed}")
+        assert split.user_ids == kept.user_ids
+        histories = named(split, split.test.histories)
+        assert [sorted(histories["u7"][:2]), sorted(histories["u7"][2:])] == [[0, 1], [2, 3]]
+        assert split.test.targets.tolist()[:3] == [2, 1, 1] and split.test.targets[3] in (4, 5)
+
+
+def test_source_needs_somebody_to_ask() -> None:
+    rows = [(0, 0, 1), (1, 0, 1), (1, 1, 2)]
+    data = replace(shop(rows), parts=np.array([TEST, LEARN, VALID], dtype=np.int8))
+    with pytest.raises(
+        DataError, match="^split source: no user of its test part has a purchase in the other parts"
+    ):
+        split_interactions(data, dataset="toy", split="source")
+
+
+def test_source_needs_data_with_parts() -> None:
+    with pytest.raises(DataError, match=r"^split source: these data come without a split of their own; see"):
+        made("source")
+
+
+@pytest.mark.parametrize("ties", ["file", "shuffled:0", "shuffled-day:0"])
+@pytest.mark.parametrize("name", ["loo", "loo2", "time-loo:0.5"])
+def test_other_splits_take_no_notice_of_the_sources_parts(name: str, ties: str) -> None:
+    """Times run against the parts, so an order by part would be another one."""
+    parts = np.array([2 - min(day // 3, 2) for _, _, day in ROWS], dtype=np.int8)
+    split = split_interactions(replace(shop(ROWS), parts=parts), dataset="toy", ties=ties, split=name)
+    plain = made(name, ties)
+    assert split.fingerprint == plain.fingerprint
+    assert named(split, split.test.histories) == named(plain, plain.test.histories)
+    assert split.test.targets.tolist() == plain.test.targets.tolist()
+
+
+def planned(name: str) -> Plan:
+    """Two users of three purchases, one of each part."""
+    sequences = Sequences(
+        lengths=np.array([3, 3], dtype=np.int64),
+        items=np.array([0, 1, 2, 2, 1, 0], dtype=np.int32),
+        times=np.array([1, 2, 9, 1, 2, 9], dtype=np.int64),
+        parts=np.array([0, 1, 2, 0, 1, 2], dtype=np.int8),
+    )
+    return plan(parse_split(name), sequences)
+
+
+@pytest.mark.parametrize("name", ["loo", "loo2", "source", "time:0.7", "time-loo:0.7"])
+def test_every_plan_counts_users_in_four_bytes_and_places_in_eight(name: str) -> None:
+    found = planned(name)
+    assert found.validation_users.dtype == found.test_users.dtype == np.int32
+    assert {column.dtype for column in (found.learned, found.validation_places, found.test_places)} == {
+        np.dtype(np.int64)
+    }
+    assert found.test_users.tolist() == [0, 1] and found.test_places.tolist() == [2, 2]

@@ -87,6 +87,15 @@ def test_unknown_tie_rule(ties: str) -> None:
         load_split("sample", ties=ties)
 
 
+def test_an_unknown_tie_rule_is_named_beside_all_that_are_allowed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_split("sample", ties="alphabetical")
+    assert str(caught.value) == (
+        "unknown tie rule 'alphabetical'. Allowed: file, shuffled:<seed> (such as shuffled:0), "
+        "shuffled-day:<seed>"
+    )
+
+
 def test_untitled_items_are_dropped_before_the_split(tmp_path: Path) -> None:
     items = [
         {"asin": "A", "title": "a"},

@@ -477,3 +477,18 @@ def test_bands_of_the_write_up(real_split: Split) -> None:
     sizes = {group.label: int(group.members.sum()) for group in groups["history_length"]}
     assert sizes == {"<=5": 7180, "6-14": 12_996, ">14": 2187}
     assert int(groups["same_day"][0].members.sum()) == 9719
+
+
+def test_mean_quality_by_hand() -> None:
+    """Four users: at 1, missed, at 3, and at 7, which is beyond the largest cut-off asked for."""
+    found = mean_quality(np.array([1, 0, 3, 7], dtype=np.int32), (1, 5))
+    assert found == pytest.approx(
+        {
+            "recall@1": 1 / 4,
+            "ndcg@1": 1 / 4,
+            "mrr@1": 1 / 4,
+            "recall@5": 2 / 4,
+            "ndcg@5": (1 + 1 / 2) / 4,
+            "mrr@5": (1 + 1 / 3) / 4,
+        }
+    )

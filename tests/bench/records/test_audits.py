@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,25 @@ def test_popularity_weighted_draws_are_popularity_only(split: Split) -> None:
     lists = np.argsort(-keys, axis=1)[:, :DEPTH].astype(np.int32)
     found = verdicts(audit(split, lists))
     assert found["popularity_only"] == "flag" and found["identical_lists"] == "pass"
+
+
+def popularity_of(split: Split) -> Audit:
+    """The audit of one list for all, of item 0 alone."""
+    lists = np.zeros((USERS, 1), dtype=np.int32)
+    (found,) = [one for one in audit(split, lists) if one.name == "popularity_only"]
+    return found
+
+
+def test_popularity_is_times_the_mean_however_small_that_is(split: Split) -> None:
+    """Six purchases of item 0 among 500 items: a mean of 0.012, of which 6 is 500 times."""
+    found = popularity_of(replace(split, train=Histories.from_lists([[0] * 6])))
+    assert found.verdict == "flag" and "listed items are bought 500.0 times the mean" in found.message
+
+
+@pytest.mark.filterwarnings("error")
+def test_popularity_where_nothing_was_bought_is_none(split: Split) -> None:
+    found = popularity_of(replace(split, train=Histories.from_lists([])))
+    assert "listed items are bought 0.0 times the mean" in found.message
 
 
 def test_popularity_of_the_test_targets_is_a_leak(split: Split) -> None:

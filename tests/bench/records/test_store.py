@@ -38,6 +38,13 @@ def test_a_record_comes_back_as_it_was_written(toy_split: Split, tmp_path: Path)
     assert read_texts(stored) is None
 
 
+def test_a_record_without_lists_is_its_json_alone(toy_split: Split, tmp_path: Path) -> None:
+    record = make_record(toy_split)
+    path = store.write(record, toy_split, None, None, tmp_path)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+    assert store.load_record(path).record == record
+
+
 def test_the_lists_file_is_the_public_one(toy_split: Split, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -196,6 +196,21 @@ class TestPairs:
         better, worse = np.ones((2, 50)), np.zeros((2, 50))
         assert paired_differences([better, worse], [(0, 1)], rng, resamples=399)[0].p_value == 2 / 400
 
+    def test_p_values_of_single_seeds_are_those_of_the_sign_flips(self) -> None:
+        """Six users won, 34 tied: 2 patterns of 2**6, which no share of 400 is; Holm doubles it."""
+        better, worse = np.zeros(40), np.zeros(40)
+        better[:6] = 1.0
+        found = paired_differences([better, worse], [(0, 1), (1, 0)], np.random.default_rng(0), resamples=399)
+        assert [pair.p_value for pair in found] == pytest.approx([2 / 64, 2 / 64])
+        assert [pair.adjusted_p for pair in found] == pytest.approx([4 / 64, 4 / 64])
+
+    @pytest.mark.parametrize("pair", [(0, 1), (1, 0)])
+    def test_several_seeds_on_either_side_take_the_bootstrap(self, pair: tuple[int, int]) -> None:
+        """All of five users won by both seeds: no resample reaches 0, where the sign flips give 2 / 32."""
+        models = [np.ones((2, 5)), np.zeros(5)]
+        found = paired_differences(models, [pair], np.random.default_rng(0), resamples=399)[0]
+        assert found.p_value == 2 / 400
+
     def test_models_that_find_nothing(self) -> None:
         found = paired_differences([np.zeros(9), np.zeros(9)], [(0, 1)], np.random.default_rng(0))[0]
         assert found.p_value == 1.0
