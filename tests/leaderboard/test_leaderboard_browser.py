@@ -124,7 +124,7 @@ class Visit:
         """Wait until the menu is drawn and the script has run to its end."""
         self.page.wait_for_selector(".menu a[aria-current]")
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-        self.page.wait_for_timeout(150)
+        self.page.wait_for_timeout(400)  # a run that a click asked for may not have begun
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         return self
 
@@ -135,6 +135,14 @@ class Visit:
         """The model names of the board's rows, from the top."""
         notes = self.page.locator("td[data-column=model] small").all_inner_texts()
         return [note.split(" · ")[1] for note in notes if " · " in note]
+
+    def wait_for_first(self, name: str) -> None:
+        """Wait until this model's row is the first; fails when it does not become so."""
+        for _ in range(80):
+            if self.names()[:1] == [name]:
+                return
+            self.page.wait_for_timeout(250)
+        raise AssertionError(f"first is {self.names()[:1]}, not {name}")
 
     def close(self) -> None:
         self.context.close()
@@ -176,15 +184,15 @@ def test_sorting_by_a_header_is_in_the_url_and_goes_back(browser: Any, board: st
     visit.page.locator("th[data-column=speed] button").click()
     visit.page.wait_for_url("**sort=-users_per_second**")
     visit.settle()
-    assert visit.names()[0] == "random-items"
+    visit.wait_for_first("random-items")
     assert visit.page.locator("th[data-column=speed]").get_attribute("aria-sort") == "descending"
     visit.page.locator("th[data-column=speed] button").click()
     visit.page.wait_for_url("**sort=users_per_second**")
     visit.settle()
-    assert visit.names()[0] == "llama-8b"
+    visit.wait_for_first("llama-8b")
     visit.page.go_back()
     visit.settle()
-    assert visit.names()[0] == "random-items"
+    visit.wait_for_first("random-items")
     visit.close()
 
 
