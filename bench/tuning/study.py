@@ -112,7 +112,7 @@ def search(
         value=float(best_trial.value),
         default_value=next((float(found.value) for found in finished if found.number == 0), None),
         trials=len(finished),
-        seconds=round(sum(found.user_attrs["seconds"] for found in finished), 1),
+        seconds=round(sum(found.user_attrs["seconds"] for found in finished), 3),
         space=described(space),
     )
 

@@ -43,7 +43,8 @@ def probe(
 
     preset, name, work = load_preset(model, settings or []), Path(model).stem, resolve_work_dir(work_dir)
     data = load_split(dataset, ties=ties, split=split, data_dir=data_dir).training_data
-    trained = find_trained(work, preset.weights_of or name, preset, seed=seed, fingerprint=data.fingerprint)
+    wanted = data.generative_fingerprint
+    trained = find_trained(work, preset.weights_of or name, preset, seed=seed, fingerprint=wanted)
     check_available(preset, name, finetuned=trained is not None)
     with LiveLine(name, None) as line, listening(line.show):
         loaded, tokenizer, what = probing.load_probed(
