@@ -1,7 +1,8 @@
 """What only a GPU can show: cost of the true LLaMA sizes (random weights, labelled so), and speed way by way.
 
-`pytest bench --benchmark --dataset beauty2014 -k speed_gpu`; one size or table with `-k test_cost[8b]`,
-`-k test_generation_ways`. Each case takes minutes and writes records of kind cost-only.
+`pytest bench --benchmark --dataset beauty2014 -k speed_gpu`; one size or table with
+`-k "test_cost and 8b"`, `-k test_generation_ways`. Each case takes minutes and writes a record of kind
+cost-only.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ def _shown(rows: list[dict[str, Any]], title: str, request: pytest.FixtureReques
         request.config.stash[SESSION_KEY].speeds.append((f"{title}: {name}", row))
 
 
+@pytest.mark.parametrize("part", ("published", "best-batch", "unsloth"))
 @pytest.mark.parametrize("size", SIZES)
-def test_cost(size: str, setting: Setting, benchmark: Any, request: pytest.FixtureRequest) -> None:
-    """Fine-tuning and generation at the published batch, and the best batch for the card."""
+def test_cost(size: str, part: str, setting: Setting, benchmark: Any, request: pytest.FixtureRequest) -> None:
+    """Fine-tuning and generation at the published batch, or fine-tuning at the best batch for the card."""
     from genrec.speed.cost_rows import measure_cost
 
-    rows = benchmark.pedantic(measure_cost, args=(setting, size), rounds=1, iterations=1)
-    _shown(rows, f"cost of llama-{size}", request, benchmark)
+    row = benchmark.pedantic(measure_cost, args=(setting, size, part), rounds=1, iterations=1)
+    _shown([row], f"cost of llama-{size}", request, benchmark)
 
 
 def test_finetuning_ways(setting: Setting, benchmark: Any, request: pytest.FixtureRequest) -> None:

@@ -19,11 +19,12 @@ import torch
 from bench.errors import ConfigError
 from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
 from genrec.decoding.attention import decoding_attention
+from genrec.decoding.batches import token_budget
 from genrec.decoding.branches import Branches, Prefix, run_prefix
 from genrec.decoding.prompt_tokens import common_prefix, encode
 
-POSITIONS = 2048
-"""Positions in one batch, prompts and trees together: their logits are held at one time."""
+CPU_POSITIONS = 2048
+"""Positions in one batch on a CPU, prompts and trees together: their logits are held at one time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,9 +92,16 @@ class CandidateScorer:
             shared = common_prefix(rows) if all(len(row) < self._room for row in rows) else 0
             prefix = run_prefix(self._model, rows[0][:shared]) if shared else None
             trees = [Tree.of([self._texts[number] for number in chosen]) for chosen in candidates]
-            for batch in _batches(np.array([len(row) for row in rows]), [len(t.tokens) for t in trees]):
+            sizes = np.array([len(row) + len(tree.tokens) for row, tree in zip(rows, trees, strict=True)])
+            for batch in _batches(sizes, self._positions()):
                 members = batch.tolist()
                 yield batch, self._run([rows[n] for n in members], [trees[n] for n in members], prefix)
+
+    def _positions(self) -> int:
+        """Positions in one batch; log-probabilities stand beside the logits, so half of a GPU's budget."""
+        if self._model.device.type != "cuda":
+            return CPU_POSITIONS
+        return max(CPU_POSITIONS, token_budget(self._model, longest=self._longest, steps=1) // 2)
 
     def _run(self, prompts: list[Int32Array], trees: list[Tree], prefix: Prefix | None) -> list[FloatArray]:
         width = max(1, *(len(tree.tokens) for tree in trees)) if trees else 1
@@ -140,11 +148,10 @@ def _padded(trees: Sequence[Tree], width: int, filler: int) -> tuple[Int64Array,
     return tokens, depths, paths
 
 
-def _batches(prompts: Int64Array, nodes: Sequence[int]) -> Iterator[Int64Array]:
-    """Put prompts of like size together, longest first, in batches of at most POSITIONS or one prompt."""
-    sizes = prompts + np.array(nodes, dtype=np.int64)
+def _batches(sizes: Int64Array, positions: int) -> Iterator[Int64Array]:
+    """Put prompts of like size together, longest first, in batches of at most `positions` or one prompt."""
     order = np.argsort(-sizes, kind="stable")
     starts = [0]
     while starts[-1] < len(order):
-        starts.append(starts[-1] + max(1, POSITIONS // int(sizes[order[starts[-1]]])))
+        starts.append(starts[-1] + max(1, positions // int(sizes[order[starts[-1]]])))
     return (order[start:stop] for start, stop in pairwise(starts))

@@ -38,13 +38,15 @@ LARGER: tuple[tuple[str, ...], ...] = (
 16 texts an optimizer step, the last takes 64."""
 
 
-def measure_cost(setting: Setting, size: str) -> list[dict[str, Any]]:
-    """Measure the published batch with peft and unsloth, and the best batch for the card; write records."""
-    return [
-        _published(setting, size, "peft"),
-        _best_batch(setting, size),
-        _published(setting, size, "unsloth"),
-    ]
+PARTS = ("published", "best-batch", "unsloth")
+"""The published batch with peft, the best batch for the card, the published batch with unsloth."""
+
+
+def measure_cost(setting: Setting, size: str, part: str) -> dict[str, Any]:
+    """Measure one of PARTS at this size and write its record."""
+    if part == "best-batch":
+        return _best_batch(setting, size)
+    return _published(setting, size, "unsloth" if part == "unsloth" else "peft")
 
 
 def _published(setting: Setting, size: str, backend: Chosen) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_scores_are_those_of_the_plain_model_in_any_batch(
     parts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, positions: int
 ) -> None:
     model, tokenizer = parts
-    monkeypatch.setattr(module, "POSITIONS", positions)
+    monkeypatch.setattr(module, "CPU_POSITIONS", positions)
     texts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
     asked = ["Items:\nred soap\n", "Items:\n", "Items:\ngel\nblue oil\nred\n"]
     chosen = [np.array([4, 0, 1]), np.array([2, 1, 0, 3]), np.array([], dtype=np.int64)]

@@ -15,7 +15,7 @@ from bench.schema import Split
 from genrec.availability import UNSLOTH_PYTHON
 from genrec.config import GenerateSettings, load_preset
 from genrec.speed import finetuning, finetuning_ways
-from genrec.speed.cost_rows import measure_cost
+from genrec.speed.cost_rows import PARTS, measure_cost
 from genrec.speed.generation_ways import WAYS, measure_ways
 from genrec.speed.published_loop import published_loop
 from genrec.speed.rates import data_sheet, generation_work, model_flops_per_token
@@ -49,8 +49,7 @@ def records(setting: Setting) -> dict[str, Any]:
 
 
 def test_cost_rows(setting: Setting) -> None:
-    rows = measure_cost(setting, "1b")
-    *rows, unsloth = rows
+    *rows, unsloth = (measure_cost(setting, "1b", part) for part in PARTS)
     assert [row["what"] for row in rows] == ["peft, published batch", "peft, best batch"]
     assert all(row["tokens_per_second"] > 0 and row["allocated_gb"] is None for row in rows)
     assert unsloth["what"] == "unsloth, published batch" and unsloth["tokens_per_second"] is None
@@ -72,7 +71,7 @@ def test_lack_of_memory_is_a_row_and_no_record(setting: Setting, monkeypatch: py
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(finetuning, "finetune", lack)
-    *rows, _ = measure_cost(setting, "1b")
+    rows = [measure_cost(setting, "1b", part) for part in ("published", "best-batch")]
     assert [row["note"] for row in rows] == ["does not fit on this card"] * 2
     assert not store.load_records(setting.results_dir).records
 
