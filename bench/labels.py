@@ -25,6 +25,18 @@ GROUP_LABELS = {
     "same_day": "Target bought on the day of the purchase before",
     "shared_title": "Target shares its title with another item",
 }
+AUDIT_LABELS = {
+    "target_in_history": "No answer stands in the history that a model is given",
+    "shuffled_users": "The lists are made for their users: swapped, they fall to chance",
+    "permuted_targets": "The scoring falls to chance with other answers",
+    "identical_lists": "Users get lists of their own",
+    "popularity_only": "The lists hold more than best sellers",
+    "too_good": "The score is within reach of what is known",
+    "copy": "The lists are not those of another row",
+    "history": "The lists do not hold the answers of another split",
+    "protocol": "The lists fit the rules that they are scored by",
+}
+"""What holds of a row where a check passes."""
 PAIRED_TEST = (
     "paired randomisation test over users, exact where fewer than 200 of them differ and by the normal "
     "approximation above"

@@ -27,16 +27,33 @@ PAGES: dict[str, str] = {
     "protocol": "Protocol",
 }
 HOME = "leaderboard"
+_WORDS = {
+    "by": "metric",
+    "data": "data set",
+    "data_fingerprint": "fingerprint of the data",
+    "k": "cut-off",
+    "run": "record",
+    "runs": "records",
+    "ties": "order of same-day purchases",
+}
+"""What the choices in the URL are called, where their names do not say it."""
 
 
 def run() -> None:
     """Draw the menu and the page that the URL names; each page's module is imported when it is drawn."""
-    current = url_state.get("page", HOME)
-    current = current if current in PAGES else HOME
+    url_state.begin()
+    current = url_state.known("page", list(PAGES), HOME)
     event = clickable(_menu(current), key="menu")
     if event is not None and event.name == "page" and event.value in PAGES:
         open_page(event.value)
+    notice = st.container()
     import_module(f"leaderboard.views.{current}_page").render()
+    if misses := url_state.settle():
+        with notice:
+            st.warning("The link names what is not here; the page shows its own choice instead of:")
+            st.text(
+                "\n".join(f"{_WORDS.get(name, name)}: {', '.join(gone)}" for name, gone in misses.items())
+            )
 
 
 def open_page(name: str, **choices: str | Sequence[str]) -> NoReturn:

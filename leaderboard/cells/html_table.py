@@ -74,12 +74,10 @@ class Row:
 def render(columns: Sequence[Column], rows: Sequence[Row], *, sort: str = "", caption: str = "") -> str:
     """Render the table; `sort` is the key sorted by, with '-' in front where largest come first."""
     head = "".join(_header(column, sort) for column in columns)
+    head = f"<thead><tr>{head}</tr></thead>" if any(column.label for column in columns) else ""
     body = "".join(_row(columns, row) for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll" tabindex="0"><table>{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f'<div class="scroll" tabindex="0"><table>{title}{head}<tbody>{body}</tbody></table></div>'
 
 
 def asset(name: str) -> str:

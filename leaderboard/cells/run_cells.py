@@ -14,9 +14,6 @@ from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
 from leaderboard.frames.run_rows import metrics_frame
 
-_TONES = {"pass": "good", "info": ""}
-"""Of audits that are no marks."""
-
 
 def identity_table(stored: StoredRecord, dataset_title: str, ties_title: str) -> str:
     """Say in a table what a record is: model, authors, data, when and from which commit."""
@@ -82,9 +79,4 @@ def _badges(stored: StoredRecord) -> list[Badge]:
     badges = [Badge(text=record.model.kind)]
     if stored.invalid is not None:
         badges.append(Badge(text="withdrawn", tone="bad", title=stored.invalid.reason))
-    badges += mark_badges(marks(record))
-    return badges + [
-        Badge(text=audit.name.replace("_", " "), tone=_TONES[audit.verdict], title=audit.message)
-        for audit in record.audits
-        if audit.verdict in _TONES
-    ]
+    return badges + mark_badges(marks(record))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 MISSING = "–"
 _FEWEST, _MOST = 2, 6
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters without a shape of their own that turn the direction of the text after them."""
 
 
 def decimals_for(half_widths: Iterable[float]) -> int:
@@ -21,6 +24,25 @@ def decimals_for(half_widths: Iterable[float]) -> int:
     if not known:
         return 4
     return min(max(1 - math.floor(math.log10(max(known))), _FEWEST), _MOST)
+
+
+def plain(text: str) -> str:
+    """Give text from outside on one line and without the characters that turn what follows around."""
+    return " ".join(_DIRECTIONS.sub("", text).split())
+
+
+def figure(value: float) -> str:
+    """Show a number of unknown size: large ones whole, others with four digits that say something.
+
+    >>> [figure(x) for x in (14350.4, 0.9934, 0.00001234, 3.0)]
+    ['14,350', '0.9934', '0.00001234', '3']
+    """
+    if value and not 1e-6 <= abs(value) < 1e15:
+        return f"{value:.2e}"
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    digits = 3 - math.floor(math.log10(abs(value)))
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def number(value: float | None, decimals: int) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from bench.labels import GROUP_LABELS
 from bench.metrics.definitions import CUTOFFS
 from bench.record import VIEWS, Record, View
+from leaderboard.frames import formatting
 
 _MAX_POINTS, _MAX_ROWS = 5_000, 200
 _FINETUNING_MEMORY = {
@@ -144,7 +145,7 @@ def _flat(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in mapping.items():
         label = str(name)[:80].replace("_", " ")
         if is_number(value):
-            yield label, f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+            yield label, formatting.figure(value)
         else:
             yield label, "–" if value is None else str(value)[:200]
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from bench.comparison.board_standings import BoardStandings, contender_of, stand
 from bench.comparison.paired import Contender, GroupDifference, compare_groups, compare_metrics
-from bench.errors import BenchError
+from bench.errors import BenchError, RecordError
 from bench.metrics.ranking import view_of
 from bench.metrics.slices import user_groups
 from bench.record import View
@@ -23,6 +23,9 @@ from bench.statistics.paired_tests import PairedDifference
 from leaderboard.frames.board_rows import BoardKey
 from leaderboard.state import read_ahead
 from leaderboard.state.folders import DATA_VARIABLE, results_dir
+from leaderboard.state.session_submission import Scored
+
+_UPLOAD = "upload"
 
 
 def records() -> LoadedRecords:
@@ -31,8 +34,26 @@ def records() -> LoadedRecords:
     return _records(str(folder), _stamp(folder))
 
 
+def keep_upload(key: BoardKey, scored: Scored) -> None:
+    """Keep a scored upload for this browser session, in the place of the last one."""
+    st.session_state[_UPLOAD] = (key, scored)
+
+
+def upload_of(key: BoardKey) -> StoredRecord | None:
+    """Give the record of this session's upload, if it was scored on this board."""
+    kept_for, scored = st.session_state.get(_UPLOAD, (None, None))
+    return scored.stored if scored is not None and kept_for == key else None
+
+
+def is_upload(stored: StoredRecord) -> bool:
+    """Whether a record is this session's upload, of which nothing may enter what sessions share."""
+    return _upload(stored) is not None
+
+
 def contender(stored: StoredRecord) -> Contender | str:
     """Give a run to compare, or why it cannot be compared."""
+    if (scored := _upload(stored)) is not None:
+        return scored.contender
     return _contender(stored.id, str(stored.path), bool(stored.held_back), stored)
 
 
@@ -47,23 +68,27 @@ def standings(
 
 
 def contenders(first: StoredRecord, second: StoredRecord) -> tuple[Contender, Contender]:
-    """Give two runs to compare, both known to have ranks."""
-    one, other = contender(first), contender(second)
-    assert isinstance(one, Contender) and isinstance(other, Contender)
-    return one, other
+    """Give two runs to compare; RecordError if the ranks of one cannot be read."""
+    return _readable(first), _readable(second)
 
 
 def metric_differences(
     first: StoredRecord, second: StoredRecord, metrics: Sequence[str], view: View
 ) -> dict[str, PairedDifference]:
-    """Compare two runs, known to have ranks, on several metrics."""
+    """Compare two runs on several metrics; RecordError if the ranks of one cannot be read."""
+    if is_upload(first) or is_upload(second):
+        return compare_metrics(*contenders(first, second), metrics=metrics, view=view)
     return _metric_differences((str(first.path), str(second.path)), tuple(metrics), view, (first, second))
 
 
 def group_differences(
     first: StoredRecord, second: StoredRecord, split: Split, metric: str, view: View
 ) -> list[GroupDifference]:
-    """Compare two runs, known to have ranks, within groups of users."""
+    """Compare two runs within groups of users; RecordError if the ranks of one cannot be read."""
+    if is_upload(first) or is_upload(second):
+        return compare_groups(
+            *contenders(first, second), user_groups(split), metric=metric, view=view, resamples=1000
+        )
     paths = str(first.path), str(second.path)
     return _group_differences(paths, metric, view, (first, second), split)
 
@@ -92,12 +117,26 @@ def read_ahead_of(key: BoardKey) -> None:
 
 def lists_of(stored: StoredRecord, split: Split, view: View) -> Rankings | str:
     """Give a run's ranked lists as a view sees them, or why they cannot be read."""
+    if (scored := _upload(stored)) is not None:
+        return view_of(scored.rankings, split.test.histories, view)
     return _lists(str(stored.path), view, stored, split)
 
 
 def texts_of(stored: StoredRecord) -> pd.DataFrame | None:
     """Give a generative run's texts by user id, or None where there are none to read."""
-    return _texts(str(stored.path), stored)
+    return None if is_upload(stored) else _texts(str(stored.path), stored)
+
+
+def _upload(stored: StoredRecord) -> Scored | None:
+    _, scored = st.session_state.get(_UPLOAD, (None, None))
+    return scored if scored is not None and scored.stored is stored else None
+
+
+def _readable(stored: StoredRecord) -> Contender:
+    found = contender(stored)
+    if isinstance(found, str):
+        raise RecordError(f"{stored.id}: {found}")
+    return found
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -64,6 +64,7 @@ class Scored:
 
     report: Report
     stored: StoredRecord
+    rankings: Rankings
     contender: Contender
 
 
@@ -98,6 +99,7 @@ def score(
     return Scored(
         report=found.report,
         stored=stored,
+        rankings=found.rankings,
         contender=Contender(
             label=stored.id, records=(record,), ranks=(ranks,), held_back=bool(stored.held_back)
         ),

@@ -1,7 +1,8 @@
 """The view of the app in its URL: every choice is a query parameter, so that a link reproduces it.
 
 The URL is the one source of truth. Before a widget is drawn, its value is taken from the URL; when
-it changes, the URL is written. A choice equal to its default is left out.
+it changes, the URL is written. A choice equal to its default is left out. What a link names and is
+not here is kept for `settle`, so that it can be said.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import streamlit as st
 
 MAX_TEXT = 200
 _WIDGET = "url:"
+_MISSES, _CHANGED = "url-misses", "url-changed"
 
 
 def get(name: str, default: str = "") -> str:
@@ -35,6 +37,7 @@ def put(name: str, value: str | Sequence[str], default: str | Sequence[str] = ""
 
 def put_all(choices: Mapping[str, str | Sequence[str]]) -> None:
     """Write several choices at once, as one step of the browser's history; empty ones are dropped."""
+    st.session_state[_CHANGED] = True
     st.query_params.from_dict(_merged(choices))
 
 
@@ -43,17 +46,54 @@ def href(**choices: str | Sequence[str]) -> str:
     return "?" + urlencode(_merged(choices), doseq=True)
 
 
+def known(name: str, options: Sequence[str], default: str) -> str:
+    """Give a choice if it is one of the options, else the default."""
+    value = get(name)
+    if value and value not in options:
+        miss(name, [value])
+    return value if value in options else default
+
+
+def known_of(name: str, options: Sequence[str]) -> list[str]:
+    """Give those of a choice's several values that are among the options."""
+    values = get_all(name)
+    miss(name, [value for value in values if value not in options])
+    return [value for value in values if value in options]
+
+
+def miss(name: str, values: Sequence[str]) -> None:
+    """Note what the URL names and is not here."""
+    if values:
+        st.session_state.setdefault(_MISSES, {})[name] = [value[:MAX_TEXT] for value in values]
+
+
+def begin() -> None:
+    """Start a run of the script: forget what an earlier one, cut short, has noted."""
+    st.session_state.pop(_MISSES, None)
+
+
+def settle() -> dict[str, list[str]]:
+    """Give what the link named and is not here, by name of the choice, and forget it.
+
+    What a choice made in the app has left behind is dropped from the URL instead: it is no fault of a link.
+    """
+    misses: dict[str, list[str]] = st.session_state.pop(_MISSES, {})
+    if st.session_state.pop(_CHANGED, False) and misses:
+        kept = {name: [one for one in get_all(name) if one not in gone] for name, gone in misses.items()}
+        st.query_params.from_dict(_merged(kept))
+        return {}
+    return misses
+
+
 def one_of(name: str, options: Sequence[str], default: str) -> dict[str, Any]:
     """Give a select widget its options, key and callback; an unknown value in the URL is the default."""
-    value = get(name, default)
-    st.session_state[_WIDGET + name] = value if value in options else default
+    st.session_state[_WIDGET + name] = known(name, options, default)
     return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, default)}
 
 
 def some_of(name: str, options: Sequence[str], default: Sequence[str] = ()) -> dict[str, Any]:
     """Give a multi-select widget its options, key and callback; unknown values in the URL are dropped."""
-    given = [value for value in get_all(name) if value in options]
-    st.session_state[_WIDGET + name] = given or list(default)
+    st.session_state[_WIDGET + name] = known_of(name, options) or list(default)
     return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, list(default))}
 
 

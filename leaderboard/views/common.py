@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,8 +16,9 @@ from bench.record import VIEWS, View
 from bench.records.store import LoadedRecords, StoredRecord
 from leaderboard.cells.html_table import Cell, Column, Row, render
 from leaderboard.draw.components import clickable
+from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import BoardKey, boards
-from leaderboard.state import url_state
+from leaderboard.state import loading, url_state
 from leaderboard.state.folders import results_dir
 
 
@@ -26,55 +28,70 @@ def control_row() -> Any:
 
 
 def choose_board(loaded: LoadedRecords) -> tuple[BoardKey, list[StoredRecord]] | None:
-    """Let the user pick data set, tie rule and, where there are several, fingerprint; None if none."""
+    """Let the user pick data set, tie rule and, of several, split and fingerprint; None where none is."""
     groups = boards(loaded.valid())
     if not groups:
         show_no_records()
         return None
-    counts = {
-        name: sum(len(rows) for key, rows in groups.items() if key.dataset == name) for name in _names(groups)
-    }
-    fullest = max(counts, key=lambda name: (name != "sample", counts[name]))
-    dataset = st.selectbox(
-        "Data set", format_func=dataset_title, width=270, **url_state.one_of("data", list(counts), fullest)
-    )
-    split = _choose_split([key.split for key in groups if key.dataset == dataset])
-    keys = [key for key in groups if (key.dataset, key.split) == (dataset, split)]
-    ties = list(dict.fromkeys(key.ties for key in keys))
-    rule = st.selectbox(
-        "Same-day purchases",
-        format_func=ties_title,
-        width=170,
-        help="Nearly half of Beauty's users bought their last two items on one day, so the order within "
-        "a day decides their target. Rows of different orders never share a table.",
-        **url_state.one_of("ties", ties, "file" if "file" in ties else ties[0]),
-    )
-    by_print = {key.fingerprint: key for key in keys if key.ties == rule}
-    prints = list(by_print)
-    newest = max(prints, key=lambda text: groups[by_print[text]][0].record.created)
-    fingerprint = newest
-    if len(prints) > 1:
-        fingerprint = st.selectbox(
-            "Fingerprint of the data",
-            format_func=lambda text: text[:12],
-            width=170,
-            **url_state.one_of("data_fingerprint", prints, newest),
-        )
-    key = by_print[fingerprint]
+    key = _pick_board(groups, _board_control)
     return key, groups[key]
 
 
-def _choose_split(found: Sequence[str]) -> str:
-    """Let the user pick the split, where a data set has rows of several."""
-    splits = list(dict.fromkeys(found))
-    if len(splits) == 1:
-        return splits[0]
+def board_in_view(groups: Mapping[BoardKey, Sequence[StoredRecord]]) -> BoardKey:
+    """Give the board that the URL names, without its controls; `groups` holds at least one."""
+    return _pick_board(groups, url_state.known)
+
+
+def _pick_board(
+    groups: Mapping[BoardKey, Sequence[StoredRecord]], pick: Callable[[str, Sequence[str], str], str]
+) -> BoardKey:
+    """Narrow the boards down by one choice after the other; `pick` takes its name, options and default."""
+    counts: Counter[str] = Counter()
+    for key, rows in groups.items():
+        counts[key.dataset] += len(rows)
+    fullest = max(counts, key=lambda name: (name != "sample", counts[name]))
+    dataset = pick("data", list(counts), fullest)
+    keys = [key for key in groups if key.dataset == dataset]
+    splits = list(dict.fromkeys(key.split for key in keys))
+    split = splits[0]
+    if len(splits) > 1:
+        split = pick("split", splits, LEAVE_ONE_OUT if LEAVE_ONE_OUT in splits else splits[0])
+    keys = [key for key in keys if key.split == split]
+    ties = list(dict.fromkeys(key.ties for key in keys))
+    rule = pick("ties", ties, "file" if "file" in ties else ties[0])
+    by_print = {key.fingerprint: key for key in keys if key.ties == rule}
+    newest = max(by_print, key=lambda text: groups[by_print[text]][0].record.created)
+    if len(by_print) == 1:
+        return by_print[newest]
+    return by_print[pick("data_fingerprint", list(by_print), newest)]
+
+
+def _board_control(name: str, options: Sequence[str], default: str) -> str:
+    """Draw the control of one choice of the board."""
+    controls: dict[str, tuple[str, int, Callable[[str], str], str | None]] = {
+        "data": ("Data set", 270, dataset_title, None),
+        "split": (
+            "Split",
+            200,
+            split_title,
+            "What is learned from and what is asked. Rows of different splits never share a table.",
+        ),
+        "ties": (
+            "Same-day purchases",
+            170,
+            ties_title,
+            "Nearly half of Beauty's users bought their last two items on one day, so the order within "
+            "a day decides their target. Rows of different orders never share a table.",
+        ),
+        "data_fingerprint": ("Fingerprint of the data", 170, lambda text: text[:12], None),
+    }
+    label, width, show, explanation = controls[name]
     chosen: str = st.selectbox(
-        "Split",
-        format_func=split_title,
-        width=200,
-        help="What is learned from and what is asked. Rows of different splits never share a table.",
-        **url_state.one_of("split", splits, LEAVE_ONE_OUT if LEAVE_ONE_OUT in splits else splits[0]),
+        label,
+        format_func=show,
+        width=width,
+        help=explanation,
+        **url_state.one_of(name, options, default),
     )
     return chosen
 
@@ -90,6 +107,12 @@ def choose_view() -> View:
         **url_state.one_of("view", list(VIEWS[::-1]), DEFAULT_VIEW),
     )
     return view
+
+
+def view_in_url() -> View:
+    """Give the view that the URL names, without its control."""
+    found = url_state.known("view", VIEWS, DEFAULT_VIEW)
+    return next(view for view in VIEWS if view == found)
 
 
 def choose_cutoff() -> int:
@@ -147,8 +170,9 @@ def view_title(view: View) -> str:
 def run_title(stored: StoredRecord) -> str:
     """Name a run in a list to choose from."""
     record = stored.record
-    name = record.model.display_name or record.model.name
-    return f"{name}, {record.created:%Y-%m-%d %H:%M} ({record.model.name})"
+    mine = "your upload, " if loading.is_upload(stored) else ""
+    made = f"{mine}{record.created:%Y-%m-%d %H:%M} ({record.model.name})"
+    return f"{formatting.plain(record.model.display_name or record.model.name)}, {made}"
 
 
 def show_no_records() -> None:
@@ -188,7 +212,3 @@ def need_data(reason: str, dataset: str) -> None:
     st.info("This part needs the data set itself (titles, histories and targets).")
     st.text(reason)
     st.code(f"genrec-bench data download {dataset}", language="bash")
-
-
-def _names(groups: dict[BoardKey, list[StoredRecord]]) -> list[str]:
-    return list(dict.fromkeys(key.dataset for key in groups))

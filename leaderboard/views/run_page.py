@@ -1,220 +1,167 @@
-"""Run: everything of one record."""
+"""Run: is it good, then everything of one record, a tab a subject."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from bench.labels import RANKED_BY, metric_label
-from bench.record import VIEWS, Record
-from bench.records.store import StoredRecord
+from bench.record import Record, View
+from bench.records.store import LoadedRecords, StoredRecord
+from bench.statistics.paired_tests import PairedDifference
 from leaderboard import navigation
 from leaderboard.cells import run_cells
-from leaderboard.draw import charts
+from leaderboard.cells.run_summary import summary
 from leaderboard.draw.components import clickable
-from leaderboard.frames import downloads, formatting, run_rows
+from leaderboard.frames import board_rows, run_rows
+from leaderboard.frames.board_rows import BoardKey
+from leaderboard.frames.run_verdict import against_cheap, peers
 from leaderboard.state import loading, url_state
-from leaderboard.views import common
+from leaderboard.views import common, run_parts
 
-_SLICED_BY = f"{RANKED_BY}@10"
+_TABS = {
+    "quality": "Quality",
+    "groups": "Groups of users",
+    "cost": "Cost",
+    "generation": "Generation",
+    "settings": "Audits and settings",
+    "files": "Take it away",
+}
 
 
 def render() -> None:
     """Draw the page."""
+    st.title("Run")
     loaded = loading.records()
     if not loaded.records:
-        st.title("Run")
         common.show_no_records()
         common.show_problems(loaded)
         return
-    st.title("Run")
-    stored = _choose(loaded.records)
+    with common.control_row():
+        stored, board = _choose(loaded)
+        view, cutoff = common.choose_view(), common.choose_cutoff()
     record = stored.record
-    _show_header(stored)
+    if stored.invalid is not None:
+        st.error(f"This record was withdrawn on {stored.invalid.date:%Y-%m-%d}. The reason given:")
+        st.text(stored.invalid.reason)
+    else:
+        _show_verdict(stored, board, view, cutoff)
+    info = record.dataset
+    titles = common.dataset_title(info.name), common.ties_title(info.ties)
+    clickable(run_cells.identity_table(stored, *titles), key="header")
     with common.control_row():
         if st.button("Compare with …", icon=":material/balance:", disabled=record.metrics is None):
             navigation.open_page("compare", runs=[stored.id], **_board(record))
         if st.button("Explore its lists", icon=":material/search:", disabled=not record.lists_sha256):
             navigation.open_page("explore", runs=[stored.id], **_board(record))
-    _show_quality(record)
-    _show_slices(record)
-    _show_cost(record)
-    _show_generation(record)
-    _show_description(record)
-    _show_downloads(stored)
+    _show_tab(stored, view)
 
 
-def _choose(records: Sequence[StoredRecord]) -> StoredRecord:
-    by_id = {stored.id: stored for stored in records}
+def _choose(loaded: LoadedRecords) -> tuple[StoredRecord, list[StoredRecord]]:
+    """Let the user pick a record: those of the board in view first, strongest first; give its board too."""
+    everything = loaded.records
+    by_id = {stored.id: stored for stored in everything}
+    groups = board_rows.boards(loaded.valid())
+    wanted = by_id.get(url_state.get("run"))
+    if wanted is None and groups:
+        key = common.board_in_view(groups)
+        ticked = [run for run in url_state.get_all("runs") if run in by_id]
+        best = board_rows.strongest_first(groups[key], common.view_in_url())
+        wanted = by_id[ticked[0]] if ticked else best[0]
+    wanted = wanted or everything[0]
+    key = _key(wanted)
+    own = board_rows.strongest_first(groups.get(key, []), common.view_in_url())
+    own_ids = [stored.id for stored in own]
+    others = [run for run in by_id if run not in set(own_ids)]
     chosen = st.selectbox(
         "Record",
-        format_func=lambda key: (
-            f"{by_id[key].record.dataset.name}, {by_id[key].record.dataset.ties}: "
-            f"{common.run_title(by_id[key])}"
-        ),
-        **url_state.one_of("run", list(by_id), next(iter(by_id))),
+        format_func=lambda run: _title(by_id[run], key),
+        width=520,
+        **url_state.one_of("run", [*own_ids, *others], wanted.id),
     )
-    wanted = url_state.get("run")
-    if wanted and wanted not in by_id:
-        st.warning("The record that the link names is not in this results folder; showing another one.")
-    return by_id[chosen]
+    return by_id[chosen], groups.get(_key(by_id[chosen]), [])
+
+
+def _title(stored: StoredRecord, here: BoardKey) -> str:
+    """Name a record; one of another board with its data."""
+    info = stored.record.dataset
+    if _key(stored) == here:
+        return common.run_title(stored)
+    rules = (
+        f"{common.dataset_title(info.name)}, {common.split_title(info.split)}, {common.ties_title(info.ties)}"
+    )
+    return f"{rules}: {common.run_title(stored)}"
+
+
+def _key(stored: StoredRecord) -> BoardKey:
+    info = stored.record.dataset
+    return BoardKey(dataset=info.name, split=info.split, ties=info.ties, fingerprint=info.fingerprint)
 
 
 def _board(record: Record) -> dict[str, str]:
-    return {"data": record.dataset.name, "ties": record.dataset.ties}
+    """Give the choices that open other pages on this record's board."""
+    info = record.dataset
+    return {
+        "data": info.name,
+        "split": info.split,
+        "ties": info.ties,
+        "data_fingerprint": info.fingerprint,
+    }
 
 
-def _show_header(stored: StoredRecord) -> None:
-    info = stored.record.dataset
-    titles = common.dataset_title(info.name), common.ties_title(info.ties)
-    clickable(run_cells.identity_table(stored, *titles), key="header")
-    if stored.invalid is not None:
-        st.error(f"This record was withdrawn on {stored.invalid.date:%Y-%m-%d}. The reason given:")
-        st.text(stored.invalid.reason)
+def _show_verdict(stored: StoredRecord, board: Sequence[StoredRecord], view: View, cutoff: int) -> None:
+    metric = f"{RANKED_BY}@{cutoff}"
+    newest, _ = board_rows.collapse(board)
+    rows = peers(stored, newest)
+    standings = loading.standings(rows, metric, view)
 
+    def compare(first: StoredRecord, second: StoredRecord) -> PairedDifference:
+        return loading.metric_differences(first, second, [metric], view)[metric]
 
-def _show_quality(record: Record) -> None:
-    st.header("Quality")
-    if record.metrics is None:
-        st.info("This is a cost-only record: quality was not measured.")
-        return
-    views = [view for view in VIEWS[::-1] if record.shown_view(view) == view]
-    for column, view in zip(st.columns(len(views)), views, strict=True):
-        with column:
-            clickable(run_cells.metrics_table(record, view), key=f"metrics-{view}")
-    st.caption("Small figures: 95 % bootstrap interval over users. The Protocol page gives the formulas.")
-
-
-def _show_slices(record: Record) -> None:
-    metrics = run_rows.slice_metrics(record)
-    if not metrics:
-        return
-    st.header("By group of users")
-    with common.control_row():
-        view = common.choose_view()
-        metric = st.selectbox(
-            "Metric",
-            format_func=metric_label,
-            width=160,
-            **url_state.one_of("slice_metric", metrics, _SLICED_BY if _SLICED_BY in metrics else metrics[0]),
+    verdict = against_cheap(stored, rows, metric, view, compare)
+    html = summary(
+        stored.record,
+        verdict,
+        standings.places.get(stored.id),
+        among=len(standings.places) + len(standings.unreadable),
+        metric=metric,
+        view=view,
+    )
+    clickable(html, key="summary")
+    if why := standings.unreadable.get(stored.id):
+        st.warning("It has no rank, because its ranks cannot be read:")
+        st.text(why)
+    if stored.held_back:
+        st.warning(
+            "It has no rank until somebody looks at its flags and clears it: genrec-bench results clear"
         )
-    frame = run_rows.slices_frame(record, view, metric)
-    frame = frame[(frame["users"] > 0) & frame["value"].notna()]
-    if frame.empty:
-        st.info("No group has users.")
-        return
-    panels = charts.slice_charts(frame, metric_label(metric))
-    left, right = st.columns(2)
-    for number, panel in enumerate(panels):
-        with (left, right)[number % 2]:
-            st.vega_lite_chart(spec=panel, width="stretch")
-    st.caption("Dots: mean of the group. Bars: 95 % bootstrap interval. Few users make wide bars.")
+    st.caption(
+        f"By {metric_label(metric)}, {common.view_title(view)}, among the newest records of this data set, "
+        "split and tie rule. Rank: the places that the users allow (paired test, Holm-corrected)."
+    )
 
 
-def _show_cost(record: Record) -> None:
-    st.header("Cost")
-    cost = record.cost
-    if record.published_view is not None:
-        st.info("Published outcomes were not re-run: nothing was measured.")
-        return
-    if cost.source == "declared":
-        st.warning("The submitter declared these figures; the harness did not measure them.")
-    vram = cost.peak_vram_bytes
-    rows = [
-        ("Users per second (recommend)", formatting.count(cost.users_per_second)),
-        ("Latency of one user's request, p50", _latency(cost.latency_ms.p50 if cost.latency_ms else None)),
-        ("Latency of one user's request, p95", _latency(cost.latency_ms.p95 if cost.latency_ms else None)),
-        ("RAM when fit began: interpreter, libraries, data", formatting.size(cost.start_rss_bytes)),
-        ("Peak RAM", formatting.size(cost.peak_rss_bytes)),
-        ("Peak VRAM, allocated by tensors", formatting.size(vram.allocated if vram else None)),
-        ("Peak VRAM, reserved by the allocator", formatting.size(vram.reserved if vram else None)),
-        ("Peak VRAM, whole process", formatting.size(vram.process if vram else None)),
-        ("GPU energy", formatting.energy(cost.energy_joules)),
-    ]
-    left, right = st.columns(2)
-    with left:
-        common.show_table(("Figure", "Value"), rows, key="cost", numeric=(1,))
-    with right:
-        stages = run_rows.stage_frame(record)
-        if len(stages):
-            st.markdown("**Wall time by stage**")
-            st.vega_lite_chart(spec=charts.stage_chart(stages), width="stretch")
-    _show_memory("Memory over the run", run_rows.memory_frame(record))
-    _show_memory("Memory while fine-tuning", run_rows.finetuning_memory_frame(record))
-
-
-def _show_memory(title: str, memory: pd.DataFrame) -> None:
-    moments = memory["seconds"].drop_duplicates()
-    if len(moments) > 1:
-        apart = formatting.seconds((moments.max() - moments.min()) / (len(moments) - 1))
-        st.markdown(f"**{title}**, at {len(moments)} moments, {apart} apart on average")
-        st.vega_lite_chart(spec=charts.memory_chart(memory), width="stretch")
-
-
-def _latency(milliseconds: float | None) -> str:
-    return formatting.seconds(None if milliseconds is None else milliseconds / 1000)
-
-
-def _show_generation(record: Record) -> None:
-    health, loss = run_rows.health_rows(record), run_rows.loss_frame(record)
-    if health:
-        st.header("Generation health")
-        common.show_table(("Figure", "Value"), health, key="health", numeric=(1,))
-    if len(loss):
-        st.header("Loss")
-        st.vega_lite_chart(spec=charts.loss_chart(loss), width="stretch")
-
-
-def _show_description(record: Record) -> None:
-    st.header("Command, settings and environment")
-    st.code(record.command, language=None, wrap_lines=True)
-    if record.audits:
-        st.markdown("**Audits**")
-        rows = [(audit.verdict, audit.name, audit.message) for audit in record.audits]
-        common.show_table(("Verdict", "Audit", "What was found"), rows, key="audits")
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Settings of the model**")
-        st.json(record.model.parameters or {}, expanded=1)
-        if record.card:
-            st.markdown("**Model card**")
-            st.json(record.card, expanded=1)
-    with right:
-        st.markdown("**Environment**")
-        st.json(record.environment.model_dump(mode="json"), expanded=1)
-    if record.details:
-        with st.expander("All details that the model reported"):
-            st.json(record.details, expanded=1)
-
-
-def _show_downloads(stored: StoredRecord) -> None:
-    st.header("Take it away")
-    record, stem = stored.record, f"{stored.record.model.name}-{stored.path.stem}"
-    with common.control_row():
-        _download("Record (JSON)", record.model_dump_json(indent=1), f"{stem}.json", "application/json")
-        if stored.lists_path.is_file():
-            st.download_button(
-                "Ranked lists (parquet)",
-                stored.lists_path.read_bytes,
-                file_name=f"{stem}.parquet",
-                mime="application/vnd.apache.parquet",
-                on_click="ignore",
-            )
-        if record.outcomes_sha256 and stored.ranks_path.is_file():
-            st.download_button(
-                "Published ranks (parquet)",
-                stored.ranks_path.read_bytes,
-                file_name=f"{stem}.ranks.parquet",
-                mime="application/vnd.apache.parquet",
-                on_click="ignore",
-            )
-        if record.metrics is not None:
-            _download("Metrics (CSV)", downloads.metrics_csv(record), f"{stem}.csv", "text/csv")
-            _download("Table (LaTeX)", downloads.metrics_latex(record), f"{stem}.tex", "text/x-tex")
-        _download("Citation (BibTeX)", downloads.bibtex(record, stored.id), f"{stem}.bib", "text/x-bibtex")
-
-
-def _download(label: str, content: str, name: str, mime: str) -> None:
-    st.download_button(label, content, file_name=name, mime=mime, on_click="ignore")
+def _show_tab(stored: StoredRecord, view: View) -> None:
+    record = stored.record
+    has_texts = bool(run_rows.health_rows(record)) or len(run_rows.loss_frame(record)) > 0
+    tabs = [name for name in _TABS if name != "generation" or has_texts]
+    tab = st.segmented_control(
+        "Show",
+        format_func=_TABS.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+        **url_state.one_of("tab", tabs, "quality"),
+    )
+    if tab == "groups":
+        run_parts.show_groups(record, view)
+    elif tab == "cost":
+        run_parts.show_cost(record)
+    elif tab == "generation":
+        run_parts.show_generation(record)
+    elif tab == "settings":
+        run_parts.show_settings(record)
+    elif tab == "files":
+        run_parts.show_files(stored)
+    else:
+        run_parts.show_quality(record)

@@ -14,6 +14,7 @@ from bench.records.store import StoredRecord
 from bench.schema import Rankings, Split
 from bench.submission import Choices, Entry, ModelCard, Report, parse_card
 from bench.submission.score import KINDS
+from leaderboard import navigation
 from leaderboard.cells import board_cells, run_cells
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
@@ -21,7 +22,7 @@ from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
 from leaderboard.state import loading, session_submission
 from leaderboard.state.session_submission import Scored, Upload
-from leaderboard.views import common
+from leaderboard.views import common, run_parts
 
 MAX_UPLOAD_MB = 200
 _RESULT = "submission_result"
@@ -62,7 +63,10 @@ class _Form:
 def _show(key: BoardKey, records: Sequence[StoredRecord], split: Split, view: View, cutoff: int) -> None:
     form = _fill_in()
     if form is not None:
-        st.session_state[_RESULT] = (key, form, _score(form, records, split))
+        scored = _score(form, records, split)
+        st.session_state[_RESULT] = (key, form, scored)
+        if isinstance(scored, Scored):
+            loading.keep_upload(key, scored)
     kept = st.session_state.get(_RESULT)
     if kept is None or kept[0] != key:
         _explain(split)
@@ -157,9 +161,13 @@ def _show_result(result: Scored, records: Sequence[StoredRecord], view: View, cu
     cells = board_cells.board_rows(frame, columns, links=None, marked={result.stored.id})
     clickable(render_table(columns, cells), key="submission-board")
     st.caption("The shaded row is yours; it is in this session only. Rank and groups by nDCG.")
+    with common.control_row():
+        if st.button("Compare it with …", icon=":material/balance:"):
+            navigation.open_page("compare", runs=[result.stored.id])
+        if st.button("Explore its lists", icon=":material/search:"):
+            navigation.open_page("explore", runs=[result.stored.id])
     st.header("Audits")
-    audits = [(audit.verdict, audit.name, audit.message) for audit in result.stored.record.audits]
-    common.show_table(("Verdict", "Audit", "What was found"), audits, key="submission-audits")
+    run_parts.show_audits(result.stored.record.audits, key="submission-audits")
     st.header("All metrics")
     clickable(run_cells.metrics_table(result.stored.record, view), key="submission-metrics")
 

@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from record_factory import START, make_rankings, write_board, write_hostile, write_many, write_record
+from app_pages import ALLOWED, APP, Open, Parsed, html_of, text_of
+from record_factory import START, make_rankings, write_record
 from streamlit.testing.v1 import AppTest
-from test_leaderboard_html import ALLOWED, Parsed, json_lines
+from test_leaderboard_html import json_lines
 
-from bench.records import store
-from bench.records.store import load_record, load_records
+from bench.records.store import load_records
 from bench.reproduction.report import ReproducedRow, Reproduction, save
 from bench.schema import Split
-from leaderboard.frames import formatting
 from leaderboard.navigation import PAGES
-
-APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
-Open = Callable[..., AppTest]
-
-
-@pytest.fixture(scope="module")
-def folders(sample_split: Split, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    home = tmp_path_factory.mktemp("results")
-    folders = {name: home / name for name in ("empty", "one", "board", "many", "partial", "hostile")}
-    folders["empty"].mkdir()
-    write_record(folders["one"], sample_split, "last-item-text")
-    write_board(folders["board"], sample_split)
-    write_many(folders["many"], sample_split, 40, models=25)
-    _write_partial(folders["partial"], sample_split)
-    write_hostile(folders["hostile"], sample_split)
-    return folders
-
-
-def _write_partial(folder: Path, split: Split) -> None:
-    """Records that lack something: users, ranks, lists, a readable file, validity."""
-    write_record(folder, split, "whole")
-    write_record(folder, split, "few-users", status="partial")
-    load_record(write_record(folder, split, "no-ranks")).ranks_path.unlink()
-    bare = load_record(write_record(folder, split, "no-files"))
-    bare.ranks_path.unlink()
-    bare.lists_path.unlink()
-    broken = load_record(write_record(folder, split, "broken-files"))
-    for path in (broken.ranks_path, broken.lists_path):
-        path.write_bytes(path.read_bytes()[:50])
-    store.invalidate(load_record(write_record(folder, split, "withdrawn")), "trained on <b>test</b> items")
-
-
-@pytest.fixture
-def open_app(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Open:
-    def open_page(folder: str | Path, **params: str | list[str]) -> AppTest:
-        results = folders[folder] if isinstance(folder, str) else folder
-        monkeypatch.setenv("GENREC_BENCH_RESULTS", str(results))
-        app = AppTest.from_file(APP, default_timeout=120)
-        for name, value in params.items():
-            app.query_params[name] = value
-        return app.run()
-
-    return open_page
-
-
-def html_of(app: AppTest, key: str = "") -> str:
-    """The HTML of the component with this key, or of all."""
-    found = []
-    for element in app.main:
-        proto = getattr(element, "proto", None)
-        if getattr(element, "type", "") == "bidi_component" and str(proto.id).endswith(key):
-            found.append(json.loads(proto.json)["html"])
-    return "".join(found)
-
-
-def text_of(app: AppTest) -> str:
-    kinds = ("title", "header", "markdown", "caption", "text", "code", "info", "warning", "error", "success")
-    values = [str(element.value) for kind in kinds for element in app.get(kind)]
-    return "\n".join([*values, *Parsed(html_of(app)).text])
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -222,39 +160,6 @@ def test_the_cost_page(open_app: Open) -> None:
     assert "Nothing within" in html and html.count('class="target"') == 2 * 6
     app = open_app("one", page="cost", cost="vram")
     assert "No run has both this quality metric and this cost" in text_of(app)
-
-
-def test_the_run_page_shows_everything_of_a_record(open_app: Open, folders: dict[str, Path]) -> None:
-    stored = next(
-        one for one in load_records(folders["board"]).records if one.record.model.name == "llama-tiny"
-    )
-    app = open_app("board", page="run", run=stored.id)
-    text = text_of(app)
-    for wanted in ("Quality", "By group of users", "Cost", "Generation health", "Loss", "Take it away"):
-        assert wanted in text
-    assert stored.record.dataset.fingerprint in text and stored.record.command in text
-    assert stored.record.metrics is not None
-    assert f"{stored.record.metrics.seen_kept['recall@20'].value:.3f}" in text
-    times = [sample.seconds for sample in stored.record.cost.memory_timeline]
-    apart = (max(times) - min(times)) / (len(set(times)) - 1)
-    moments = f"**Memory over the run**, at {len(set(times))} moments, {formatting.seconds(apart)} apart"
-    assert moments in text
-    assert len(app.get("download_button")) == 5
-    assert len(app.get("vega_lite_chart")) == 4 + 3
-    labels = {element.proto.label for element in app.get("download_button")}
-    assert labels == {
-        "Record (JSON)",
-        "Ranked lists (parquet)",
-        "Metrics (CSV)",
-        "Table (LaTeX)",
-        "Citation (BibTeX)",
-    }
-
-
-def test_a_cost_only_run_says_so(open_app: Open, folders: dict[str, Path]) -> None:
-    stored = next(one for one in load_records(folders["board"]).records if one.record.metrics is None)
-    app = open_app("board", page="run", run=stored.id)
-    assert "quality was not measured" in text_of(app) and "By group of users" not in text_of(app)
 
 
 def test_the_compare_page_gives_a_verdict(open_app: Open, folders: dict[str, Path]) -> None:

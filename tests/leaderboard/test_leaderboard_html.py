@@ -9,12 +9,12 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from app_pages import ALLOWED, Parsed
 from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import make_rankings, write_board, write_cost_only, write_hostile, write_record
@@ -33,30 +33,6 @@ from leaderboard.frames import board_rows, cost_points, downloads, list_rows
 from leaderboard.frames.cost_points import AXES, Point
 from leaderboard.state import session_submission
 from leaderboard.state.session_submission import Scored, Upload
-
-ALLOWED = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span", "small", "button", "a", "i",
-           "svg", "rect"}  # fmt: skip
-
-
-class Parsed(HTMLParser):
-    """Tags, attribute names, links and text of some HTML."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.links: list[str] = []
-        self.text: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
 
 hostile = st.one_of(
     st.text(max_size=30),
