@@ -61,6 +61,8 @@ class Cell:
     event: Event | None = None
     href: str = ""
     title: str = ""
+    tone: str = ""
+    """Colours the whole cell: one of '', 'good', 'bad'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,8 @@ def _cell(column: Column, cell: Cell) -> str:
     note = f"<small>{escape(cell.note)}</small>" if cell.note else ""
     bar = _bar(cell.bar) if cell.bar else ""
     title = f' title="{escape(cell.title)}"' if cell.title else ""
-    align = ' class="number"' if column.numeric else ""
+    classes = " ".join(name for name in ("number" if column.numeric else "", escape(cell.tone)) if name)
+    align = f' class="{classes}"' if classes else ""
     head = f'<td data-column="{escape(column.key)}"{align}{title}>'
     return f'{head}<span class="text">{text}</span>{bar}{note}</td>'
 

@@ -18,6 +18,8 @@ BLUE, ORANGE, GREEN, PINK, GREY = "#3a8fc7", "#d9772b", "#1d9e79", "#c467a0", "#
 _MEMORY = {"RAM": BLUE, "VRAM": ORANGE, "VRAM allocated": ORANGE, "VRAM reserved": PINK}
 _VERDICTS = ["A is better", "B is better", CANNOT_TELL, IDENTICAL]
 _DOT = {"type": "point", "filled": True, "size": 70, "opacity": 1}
+_GROUP_AXIS = {"labelLimit": 220, "minExtent": 165}
+"""Room for the labels, the same in all panels, so that their scales stand below each other."""
 _INTERVAL = {"type": "rule", "strokeWidth": 6, "opacity": 0.45}
 
 Chart = dict[str, Any]
@@ -46,8 +48,8 @@ def slice_charts(frame: pd.DataFrame, metric: str) -> list[Chart]:
         panels.append(
             {
                 "title": {"text": str(name), "anchor": "start"},
-                "height": 36 * len(order) + 110,
-                "encoding": {"y": _name("label", title=None, sort=order, axis={"labelLimit": 220})},
+                "height": 36 * len(order) + 120,
+                "encoding": {"y": _name("label", title=None, sort=order, axis=_GROUP_AXIS)},
                 "layer": [
                     _layer(rows, {**_INTERVAL, "color": BLUE}, x=low, x2={"field": "high"}),
                     _layer(rows, {**_DOT, "color": BLUE}, x=value, tooltip=hover),
@@ -128,8 +130,18 @@ def loss_chart(frame: pd.DataFrame) -> Chart:
     return {"height": 240, "layer": [_layer(_rows(frame), line, **encoding)]}
 
 
-def difference_chart(frame: pd.DataFrame, title: str) -> Chart:
-    """Differences with intervals around zero: columns label, value, low, high, verdict."""
+def difference_charts(frame: pd.DataFrame, title: str) -> list[Chart]:
+    """Differences with intervals around zero, one chart a slice, all on one scale.
+
+    Columns: slice, label, value, low, high, verdict.
+    """
+    low, high = min(float(frame["low"].min()), 0.0), max(float(frame["high"].max()), 0.0)
+    room = 0.05 * (high - low) or 1.0
+    scale = {"domain": [low - room, high + room], "nice": False}
+    return [_differences(part, str(name), title, scale) for name, part in frame.groupby("slice", sort=False)]
+
+
+def _differences(frame: pd.DataFrame, name: str, title: str, scale: Chart) -> Chart:
     order = frame["label"].tolist()
 
     def by_verdict(values: list[str]) -> Chart:
@@ -138,18 +150,20 @@ def difference_chart(frame: pd.DataFrame, title: str) -> Chart:
 
     shape = by_verdict(["circle", "square", "diamond", "cross"])
     shared = {
-        "y": _name("label", sort=order, title=None, axis={"labelLimit": 260}),
+        "y": _name("label", sort=order, title=None, axis=_GROUP_AXIS),
         "color": by_verdict([BLUE, ORANGE, GREY, GREEN]),
     }
     zero = {"type": "rule", "strokeDash": [4, 3], "color": GREY}
     rows = _rows(frame[["label", "value", "low", "high", "verdict"]])
     hover = [_name("label"), _number("value", format="+.4f"), _name("verdict")]
+    low, value = (_number(field, title=title, scale=scale) for field in ("low", "value"))
     return {
-        "height": 34 * len(order) + 125,
+        "title": {"text": name, "anchor": "start"},
+        "height": 34 * len(order) + 165,
         "layer": [
             _layer({"values": [{"x": 0.0}]}, zero, x=_number("x")),
-            _layer(rows, _INTERVAL, x=_number("low", title=title), x2={"field": "high"}, **shared),
-            _layer(rows, _DOT, x=_number("value", title=title), shape=shape, tooltip=hover, **shared),
+            _layer(rows, _INTERVAL, x=low, x2={"field": "high"}, **shared),
+            _layer(rows, _DOT, x=value, shape=shape, tooltip=hover, **shared),
         ],
     }
 

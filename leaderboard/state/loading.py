@@ -11,7 +11,14 @@ import pandas as pd
 import streamlit as st
 
 from bench.comparison.board_standings import BoardStandings, contender_of, stand
-from bench.comparison.paired import Contender, GroupDifference, compare_groups, compare_metrics
+from bench.comparison.paired import (
+    Comparison,
+    Contender,
+    GroupDifference,
+    compare,
+    compare_groups,
+    compare_metrics,
+)
 from bench.errors import BenchError, RecordError
 from bench.metrics.ranking import view_of
 from bench.metrics.slices import user_groups
@@ -43,6 +50,12 @@ def upload_of(key: BoardKey) -> StoredRecord | None:
     """Give the record of this session's upload, if it was scored on this board."""
     kept_for, scored = st.session_state.get(_UPLOAD, (None, None))
     return scored.stored if scored is not None and kept_for == key else None
+
+
+def with_upload(key: BoardKey, records: Sequence[StoredRecord]) -> list[StoredRecord]:
+    """Give a board's records and, first, this session's upload."""
+    upload = upload_of(key)
+    return [upload, *records] if upload is not None else list(records)
 
 
 def is_upload(stored: StoredRecord) -> bool:
@@ -79,6 +92,13 @@ def metric_differences(
     if is_upload(first) or is_upload(second):
         return compare_metrics(*contenders(first, second), metrics=metrics, view=view)
     return _metric_differences((str(first.path), str(second.path)), tuple(metrics), view, (first, second))
+
+
+def all_differences(runs: Sequence[StoredRecord], metric: str, view: View) -> Comparison:
+    """Compare several runs pair by pair; RecordError if the ranks of one cannot be read."""
+    if any(is_upload(one) for one in runs):
+        return _compare_all(runs, metric, view)
+    return _all_differences(tuple(str(one.path) for one in runs), metric, view, runs)
 
 
 def group_differences(
@@ -174,6 +194,17 @@ def _metric_differences(
 ) -> dict[str, PairedDifference]:
     first, second = contenders(*_pair)
     return compare_metrics(first, second, metrics=metrics, view=view)
+
+
+@st.cache_resource(show_spinner="Comparing pair by pair …", max_entries=20)
+def _all_differences(
+    paths: tuple[str, ...], metric: str, view: View, _runs: Sequence[StoredRecord]
+) -> Comparison:
+    return _compare_all(_runs, metric, view)
+
+
+def _compare_all(runs: Sequence[StoredRecord], metric: str, view: View) -> Comparison:
+    return compare([_readable(one) for one in runs], metric=metric, view=view, resamples=2000)
 
 
 @st.cache_resource(show_spinner="Comparing groups of users …", max_entries=50)

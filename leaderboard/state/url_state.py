@@ -91,15 +91,30 @@ def one_of(name: str, options: Sequence[str], default: str) -> dict[str, Any]:
     return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, default)}
 
 
-def some_of(name: str, options: Sequence[str], default: Sequence[str] = ()) -> dict[str, Any]:
-    """Give a multi-select widget its options, key and callback; unknown values in the URL are dropped."""
-    st.session_state[_WIDGET + name] = known_of(name, options) or list(default)
+def some_of(
+    name: str,
+    options: Sequence[str],
+    default: Sequence[str] = (),
+    *,
+    fewest: int = 0,
+    most: int | None = None,
+) -> dict[str, Any]:
+    """Give a multi-select widget its options, key and callback; unknown values in the URL are dropped.
+
+    Fewer than `fewest` are filled up from the defaults, more than `most` are cut.
+    """
+    given = known_of(name, options)
+    if not given and not fewest:
+        given = list(default)
+    more = [value for value in default if value not in given]
+    given = [*given, *more[: max(fewest - len(given), 0)]][:most]
+    st.session_state[_WIDGET + name] = given
     return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, list(default))}
 
 
 def place_in(name: str, place: int, options: Sequence[str], default: str) -> dict[str, Any]:
-    """Give a select widget one place of a choice that holds several values, such as the runs compared."""
-    values = get_all(name)
+    """Give a select widget one place of a choice that holds several values, such as a pair of runs."""
+    values = known_of(name, options)
     value = values[place] if place < len(values) and values[place] in options else default
     key = f"{_WIDGET}{name}:{place}"
     st.session_state[key] = value

@@ -21,6 +21,9 @@ from leaderboard.frames.board_rows import BoardKey, boards
 from leaderboard.state import loading, url_state
 from leaderboard.state.folders import results_dir
 
+MAX_RUNS = 6
+"""Runs that can be ticked, compared and explored side by side."""
+
 
 def control_row() -> Any:
     """Give a row for controls, which wraps on a narrow page."""

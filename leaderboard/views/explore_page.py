@@ -18,8 +18,6 @@ from leaderboard.frames.list_rows import RunLists
 from leaderboard.state import loading, url_state
 from leaderboard.views import common
 
-MAX_RUNS = 4
-
 
 def render() -> None:
     """Draw the page."""
@@ -42,12 +40,13 @@ def render() -> None:
             common.need_data(split, key.dataset)
         else:
             show = _show_item if subject == "item" else _show_user
-            show(split, _choose_runs(records, view), view, cutoff)
+            show(split, _choose_runs(loading.with_upload(key, records), view), view, cutoff)
     common.show_problems(loaded)
 
 
 def _choose_runs(records: Sequence[StoredRecord], view: View) -> list[StoredRecord]:
-    options = board_rows.strongest_first([one for one in records if one.record.lists_sha256], view)
+    with_lists = [one for one in records if one.record.lists_sha256 or loading.is_upload(one)]
+    options = board_rows.strongest_first(with_lists, view)
     by_id = {stored.id: stored for stored in options}
     if not by_id:
         st.info("No run of this board has ranked lists.")
@@ -55,10 +54,10 @@ def _choose_runs(records: Sequence[StoredRecord], view: View) -> list[StoredReco
     chosen = st.multiselect(
         "Runs",
         format_func=lambda run: common.run_title(by_id[run]),
-        max_selections=MAX_RUNS,
-        **url_state.some_of("runs", list(by_id), list(by_id)[:2]),
+        max_selections=common.MAX_RUNS,
+        **url_state.some_of("runs", list(by_id), list(by_id)[:2], most=common.MAX_RUNS),
     )
-    return [by_id[run] for run in chosen[:MAX_RUNS]]
+    return [by_id[run] for run in chosen]
 
 
 def _read_lists(runs: Sequence[StoredRecord], split: Split, view: View) -> list[RunLists]:

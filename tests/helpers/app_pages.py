@@ -9,6 +9,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from bench.records.store import StoredRecord, load_records
+
 APP = Path(__file__).parents[2] / "leaderboard" / "app.py"
 Open = Callable[..., AppTest]
 ALLOWED = {"div", "table", "caption", "thead", "tbody", "tr", "th", "td", "span", "small", "button", "a", "i",
@@ -49,3 +51,8 @@ def text_of(app: AppTest) -> str:
     kinds = ("title", "header", "markdown", "caption", "text", "code", "info", "warning", "error", "success")
     values = [str(element.value) for kind in kinds for element in app.get(kind)]
     return "\n".join([*values, *Parsed(html_of(app)).text])
+
+
+def stored_runs(folder: Path) -> dict[str, StoredRecord]:
+    """The newest record of each model."""
+    return {one.record.model.name: one for one in load_records(folder).records[::-1]}

@@ -55,10 +55,11 @@ MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
         3,
     ),
     "differences": (
-        lambda: charts.difference_chart(
+        lambda: charts.difference_charts(
             pd.DataFrame(
                 {
-                    "label": ["<=5", ">14"],
+                    "slice": ["length", "day"],
+                    "label": ["<=5", "same day"],
                     "value": [0.1, -0.2],
                     "low": [0.0, -0.3],
                     "high": [0.2, -0.1],
@@ -66,7 +67,7 @@ MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
                 }
             ),
             "A - B",
-        ),
+        )[0],
         1,
     ),
 }
@@ -94,3 +95,22 @@ def test_a_wrong_chart_is_found() -> None:
     spec["layer"][0]["mark"] = {"type": "lines"}
     with pytest.raises(jsonschema.ValidationError, match="lines"):
         altair.LayerChart.from_dict(spec, validate=True)
+
+
+def test_panels_of_differences_share_one_scale_that_holds_all_intervals_and_zero() -> None:
+    frame = pd.DataFrame(
+        {
+            "slice": ["length", "length", "day"],
+            "label": ["<=5", ">14", "same day"],
+            "value": [0.1, 0.2, 0.02],
+            "low": [0.05, 0.1, 0.01],
+            "high": [0.15, 0.3, 0.03],
+            "verdict": ["A is better"] * 3,
+        }
+    )
+    panels = charts.difference_charts(frame, "A - B")
+    scales = [layer["encoding"]["x"]["scale"]["domain"] for one in panels for layer in one["layer"][1:]]
+    assert len(panels) == 2 and all(scale == scales[0] for scale in scales)
+    assert scales[0][0] <= 0 <= 0.3 <= scales[0][1]
+    extents = {one["layer"][1]["encoding"]["y"]["axis"]["minExtent"] for one in panels}
+    assert len(extents) == 1

@@ -162,20 +162,6 @@ def test_the_cost_page(open_app: Open) -> None:
     assert "No run has both this quality metric and this cost" in text_of(app)
 
 
-def test_the_compare_page_gives_a_verdict(open_app: Open, folders: dict[str, Path]) -> None:
-    ids = {one.record.model.name: one.id for one in load_records(folders["board"]).records[::-1]}
-    app = open_app("board", page="compare", runs=[ids["llama-tiny"], ids["random-items"]])
-    verdict = html_of(app, "verdict")
-    assert verdict.count("A is better") == 3 and "uncorrected" in verdict
-    assert html_of(app, "users").count('data-event="user"') == 20
-    assert "Overlap of the lists" in text_of(app) and len(app.get("vega_lite_chart")) == 4
-    app.selectbox(key="url:runs:1").set_value(ids["llama-tiny"]).run()
-    assert "Pick two different runs" in text_of(app)
-    assert app.query_params["runs"] == [ids["llama-tiny"], ids["llama-tiny"]]
-    same = open_app("board", page="compare", runs=[ids["repeat-last"], ids["random-items"]])
-    assert html_of(same, "verdict").count("cannot tell") == 3
-
-
 def test_the_explore_page_looks_up_users_and_items(open_app: Open, sample_split: Split) -> None:
     app = open_app("board", page="explore", user="C0007")
     assert "to be predicted" in html_of(app, "history")

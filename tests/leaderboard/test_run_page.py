@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from app_pages import Open, html_of, text_of
+from app_pages import Open, html_of, stored_runs, text_of
 from record_factory import START, write_record
 
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import compare_metrics
 from bench.record import Audit
-from bench.records.store import StoredRecord, load_records
+from bench.records.store import load_records
 from bench.schema import Split
 from leaderboard.frames import formatting, run_rows
 from leaderboard.frames.run_verdict import audits_in_words
-
-
-def stored_runs(folder: Path) -> dict[str, StoredRecord]:
-    """The newest record of each model."""
-    return {one.record.model.name: one for one in load_records(folder).records[::-1]}
 
 
 def test_it_says_first_whether_a_run_is_good(open_app: Open, folders: dict[str, Path]) -> None:
