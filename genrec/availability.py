@@ -40,11 +40,11 @@ def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
 
 def import_libraries(preset: Preset) -> None:
     """Import what fit and recommend will use: seconds that are a start-up's, not the model's."""
-    import bm25s  # noqa: F401
     import safetensors.torch  # noqa: F401
     from transformers.models.auto import modeling_auto, tokenization_auto  # noqa: F401
     from transformers.models.llama import modeling_llama  # noqa: F401
 
+    import bench.retrieval.bm25  # noqa: F401
     import genrec.decoding.engine  # noqa: F401
 
     if preset.finetune.backend != "full":

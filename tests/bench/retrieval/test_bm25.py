@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import bm25s
 import numpy as np
@@ -187,3 +191,20 @@ def test_edges() -> None:
         BM25Index.build([])
     with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
         index.top_k(["soap"], 0)
+
+
+def test_jax_is_not_started(tmp_path: Path) -> None:
+    """Where JAX is installed, bm25s would start it, and it would take most of a GPU's memory."""
+    package = tmp_path / "jax"
+    package.mkdir()
+    (package / "__init__.py").write_text("print('started')\n", encoding="utf-8")
+    (package / "lax.py").write_text("def top_k(scores, k): print('used')\n", encoding="utf-8")
+    script = "import bench.retrieval.bm25; print('mine'); import jax.lax"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["mine", "started"]  # the user's own import still works
