@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,16 +14,32 @@ from bench.errors import BenchError
 from bench.metrics.ranking import parse_metric
 from bench.record import Record, View
 from bench.records.store import StoredRecord
+from bench.schema import BoolArray, FloatArray
 from bench.statistics.paired_tests import ALPHA, Standing, standings
 from bench.statistics.significance import significant_pairs
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BoardStandings:
     """The standing of each row whose users' ranks can be read, and why the others have none."""
 
     places: Mapping[str, Standing]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    beats: BoolArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.bool_))
+    """(ranked rows, ranked rows), in the order of `places`: whether one is significantly better."""
+
+    def better(self, first: str, second: str) -> bool:
+        """Whether the users show the first row to be better; False where either was not tested."""
+        rows = self._rows
+        return first in rows and second in rows and bool(self.beats[rows[first], rows[second]])
+
+    def decided(self, first: str, second: str) -> bool:
+        """Whether the users show a difference."""
+        return self.better(first, second) or self.better(second, first)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {label: row for row, label in enumerate(self.places)}
 
 
 def contender_of(stored: StoredRecord) -> Contender | str:
@@ -57,8 +74,8 @@ def stand(
             values.append(value)
         else:
             contenders.append(found)
-    places = board_standings(contenders, metric=metric, view=view, without_ranks=values)
-    return BoardStandings(places=places, unreadable=unreadable)
+    tested = _tested(contenders, metric, view, ALPHA, values)
+    return replace(tested, unreadable=unreadable)
 
 
 def board_standings(
@@ -75,6 +92,12 @@ def board_standings(
     flag holds back, have no standing. `without_ranks` are the means of rows that cannot be tested. Raises
     RecordError for models that may not be compared.
     """
+    return dict(_tested(contenders, metric, view, alpha, without_ranks).places)
+
+
+def _tested(
+    contenders: Sequence[Contender], metric: str, view: View, alpha: float, without_ranks: Sequence[float]
+) -> BoardStandings:
     _, cutoff = parse_metric(metric)
     contenders = [
         one
@@ -82,21 +105,36 @@ def board_standings(
         if not one.held_back and all(record.depth >= cutoff for record in one.records)
     ]
     if not contenders:
-        return {}
+        return BoardStandings(places={})
     if len(contenders) > 1:
         check_comparable(contenders, metric, view)
-    outcomes = np.stack([np.atleast_2d(one.outcomes(metric, view)).mean(axis=0) for one in contenders])
-    means = outcomes.mean(axis=1).tolist()
-    places = standings(means, significant_pairs(outcomes, alpha))
+    means, outcomes = _outcomes(contenders, metric, view)
+    different = significant_pairs(outcomes, alpha)
+    labels = [one.label for one in contenders]
     untested = np.array(without_ranks)
-    return {
-        one.label: replace(
+    places = {
+        label: replace(
             place,
             best_rank=place.best_rank + int((untested > mean).sum()),
             worst_rank=place.worst_rank + len(untested),
         )
-        for one, mean, place in zip(contenders, means, places, strict=True)
+        for label, mean, place in zip(labels, means, standings(means, different), strict=True)
     }
+    return BoardStandings(places=places, beats=different & (np.array(means)[:, None] > np.array(means)))
+
+
+def _outcomes(contenders: Sequence[Contender], metric: str, view: View) -> tuple[list[float], FloatArray]:
+    """Give each model's mean over all users, and its outcomes for the users whom any model served.
+
+    The others, the same for all models, decide nothing; of a large board they are most of the memory.
+    """
+    served = np.zeros(len(contenders[0].ranks[0][view]), dtype=np.bool_)
+    for one in contenders:
+        served |= np.atleast_2d(one.outcomes(metric, view)).any(axis=0)
+    rows = np.empty((len(contenders), np.count_nonzero(served)))
+    for row, one in zip(rows, contenders, strict=True):
+        row[:] = np.atleast_2d(one.outcomes(metric, view))[:, served].mean(axis=0)
+    return (rows.sum(axis=1) / len(served)).tolist(), rows
 
 
 def _value(record: Record, metric: str, view: View) -> float | None:

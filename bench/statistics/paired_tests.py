@@ -22,6 +22,8 @@ CELLS = 1_000_000
 """Largest scratch table, in cells, that a step works on at once."""
 IDENTICAL = "identical for every user"
 CANNOT_TELL = "cannot tell"
+MOST_GROUPS = 100
+"""Tie groups beyond which none is named: a thousand models have more of them than anyone can read."""
 USERS_PER_GROUP = 16
 """A resample drawn by groups of equal users pays from about this many users a group (measured)."""
 
@@ -146,16 +148,19 @@ def standings(means: Sequence[float], different: BoolArray) -> list[Standing]:
     """Give rank intervals and tie groups from the means and which pairs differ significantly.
 
     `different` (models, models) is symmetric. A tie group is a largest possible set of models no two
-    of which differ; a model can be in several (the "compact letter display" of Piepho 2004).
+    of which differ; a model can be in several (the "compact letter display" of Piepho 2004). Of more than
+    MOST_GROUPS none is given.
     """
     order = sorted(range(len(means)), key=lambda model: (-means[model], model))
     place = {model: position for position, model in enumerate(order)}
     groups = sorted(_undivided_groups(different), key=lambda group: sorted(place[model] for model in group))
     value = np.asarray(means)
+    best = 1 + (different & (value > value[:, None])).sum(axis=1)
+    worst = len(means) - (different & (value < value[:, None])).sum(axis=1)
     return [
         Standing(
-            best_rank=1 + int((different[model] & (value > value[model])).sum()),
-            worst_rank=len(means) - int((different[model] & (value < value[model])).sum()),
+            best_rank=int(best[model]),
+            worst_rank=int(worst[model]),
             groups=tuple(number for number, group in enumerate(groups) if model in group),
         )
         for model in range(len(means))
@@ -217,15 +222,36 @@ def _share_beyond_zero(samples: FloatArray) -> float:
 
 
 def _undivided_groups(different: BoolArray) -> list[frozenset[int]]:
-    """Split the set of all models at each significant pair; drop groups inside others."""
-    groups = {frozenset(range(len(different)))}
-    for first, second in np.argwhere(np.triu(different, 1)).tolist():
-        divided = {group for group in groups if first in group and second in group}
-        groups -= divided
-        parts = {group - {model} for group in divided for model in (first, second)}
-        others = groups | parts
-        groups |= {part for part in parts if not any(part < other for other in others)}
-    return list(groups)
+    """Find the largest sets of models without a significant pair; none where there are over MOST_GROUPS.
+
+    They are the maximal cliques of the graph of pairs that do not differ (Bron & Kerbosch 1973, with the
+    pivot of Tomita et al. 2006); sets of models are the bits of whole numbers.
+    """
+    alike = [
+        int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") & ~(1 << model)
+        for model, row in enumerate(~different)
+    ]
+    found: list[int] = []
+    open_sets = [(0, (1 << len(alike)) - 1, 0)]  # in the set; may join it; would join, but were tried
+    while open_sets:
+        inside, candidates, tried = open_sets.pop()
+        if not candidates and not tried:
+            found.append(inside)
+            if len(found) > MOST_GROUPS:
+                return []
+        if not candidates:
+            continue
+        pivot = max(_bits(candidates | tried), key=lambda model: (alike[model] & candidates).bit_count())
+        for model in _bits(candidates & ~alike[pivot]):
+            open_sets.append((inside | 1 << model, candidates & alike[model], tried & alike[model]))
+            candidates &= ~(1 << model)
+            tried |= 1 << model
+    return [frozenset(_bits(group)) for group in found if group]
+
+
+def _bits(number: int) -> list[int]:
+    """Give the places of the bits that are set."""
+    return [place for place, bit in enumerate(reversed(f"{number:b}")) if bit == "1"]
 
 
 def _chunks(resamples: int, cells_per_resample: int) -> Iterator[slice]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 
-from bench.schema import BoolArray, FloatArray
+from bench.schema import BoolArray, FloatArray, Int64Array
 
 EXACT_BELOW = 200
 """Differing users from which the normal approximation is used."""
@@ -29,16 +30,30 @@ def paired_p_values(outcomes: FloatArray, pairs: Sequence[tuple[int, int]]) -> l
     """
     if not pairs:
         return []
-    z_test = _z_test(outcomes)
-    found = []
-    for first, second in pairs:
-        differences = outcomes[first] - outcomes[second]
+    first, second = np.array(pairs, dtype=np.intp).T
+    found: list[float] = _p_values(outcomes, first, second).tolist()
+    return found
+
+
+def _p_values(outcomes: FloatArray, first: Int64Array, second: Int64Array) -> FloatArray:
+    """Give the p-value of each pair of rows: (pairs,)."""
+    sums, squares = _differences(outcomes)
+    z = np.abs(sums[first] - sums[second]) / np.sqrt(np.maximum(squares[first, second], 1e-300))
+    # erfc of the standard library: importing scipy for this would cost more than the whole test
+    p_values = np.fromiter(map(math.erfc, (z / math.sqrt(2)).tolist()), np.float64, len(z))
+    p_values = np.maximum(p_values, 2.0 ** (1 - EXACT_BELOW))
+    close = _may_be_few(outcomes, squares)[first, second]
+    same = _same_rows(outcomes)
+    for pair in np.flatnonzero(close).tolist():
+        one, other = first[pair], second[pair]
+        if same[one] == same[other]:
+            p_values[pair] = 1.0
+            continue
+        differences = outcomes[one] - outcomes[other]
         differing = np.abs(differences) > SAME
         if np.count_nonzero(differing) < EXACT_BELOW:
-            found.append(sign_flip_p_value(differences[differing]))
-        else:
-            found.append(max(float(z_test[first, second]), 2.0 ** (1 - EXACT_BELOW)))
-    return found
+            p_values[pair] = sign_flip_p_value(differences[differing])
+    return p_values
 
 
 def sign_flip_p_value(differences: FloatArray) -> float:
@@ -65,7 +80,7 @@ def sign_flip_p_value(differences: FloatArray) -> float:
     return min(1.0, 2 * float(ways[least:].sum()))
 
 
-def holm(p_values: Sequence[float]) -> FloatArray:
+def holm(p_values: Sequence[float] | FloatArray) -> FloatArray:
     """Correct p-values for being several (Holm 1979): controls the family-wise error rate."""
     given = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(given, kind="stable")
@@ -79,22 +94,37 @@ def significant_pairs(outcomes: FloatArray, alpha: float) -> BoolArray:
     """Tell which pairs of models, rows of (models, users), differ: symmetric (models, models)."""
     first, second = np.triu_indices(len(outcomes), 1)
     different = np.zeros((len(outcomes), len(outcomes)), dtype=np.bool_)
-    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
-    different[first, second] = holm(paired_p_values(outcomes, pairs)) < alpha
+    different[first, second] = holm(_p_values(outcomes, first, second)) < alpha
     return different | different.T
 
 
-def _z_test(outcomes: FloatArray) -> FloatArray:
-    """Give the two-sided p-value of each pair of rows of (models, users) by the normal approximation.
+def _may_be_few(outcomes: FloatArray, squares: FloatArray) -> BoolArray:
+    """Tell which pairs of rows may have fewer than EXACT_BELOW differing users: (models, models).
+
+    n users who differ by at most `span` have a sum of squares of at most n span^2, and those differ whom
+    one row served and the other did not.
+    """
+    span = outcomes.max(initial=0.0) - outcomes.min(initial=0.0)
+    served = (np.abs(outcomes) > SAME).astype(np.float32)  # whole numbers below 2^24 are exact
+    counts = served.sum(axis=1)
+    one_sided = counts[:, None] + counts[None, :] - 2 * (served @ served.T)
+    few: BoolArray = (squares <= EXACT_BELOW * span**2 + 1e-6) & (one_sided < EXACT_BELOW)
+    return few
+
+
+def _same_rows(outcomes: FloatArray) -> Int64Array:
+    """Number the rows of (models, users) so that equal ones share a number: boards hold many copies."""
+    numbers: dict[bytes, int] = {}
+    digests = (sha256(row.tobytes()).digest() for row in outcomes)
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], dtype=np.int64)
+
+
+def _differences(outcomes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give the sum of each row of (models, users), and each pair's sum of squared differences.
 
     z = sum of d / sqrt(sum of d^2), d the n users' differences: their variance under the null
     hypothesis, in which the mean is 0. The sums of squares of all pairs come from one matrix product.
     """
     products = outcomes @ outcomes.T
     squares = np.diag(products)
-    spread = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0.0))
-    sums = outcomes.sum(axis=1)
-    z = np.abs(sums[:, None] - sums[None, :]) / np.maximum(spread, 1e-300)
-    # erfc of the standard library: importing scipy for this would cost more than the whole test
-    p_values: FloatArray = np.vectorize(math.erfc, otypes=[np.float64])(z / math.sqrt(2))
-    return p_values
+    return outcomes.sum(axis=1), np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0.0)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_factory import write_cost_only, write_record
 
-from bench.comparison.board_standings import board_standings
+from bench.comparison.board_standings import board_standings, stand
 from bench.comparison.contenders import load_contender
 from bench.comparison.paired import Contender, compare
 from bench.comparison.pareto import gap_to_better, pareto_front
 from bench.errors import RecordError
-from bench.records.store import load_record
+from bench.records.store import load_record, load_records
 from bench.schema import Split
 
 
@@ -36,6 +36,17 @@ def test_a_board_gives_the_verdicts_of_compare(sample_split: Split, tmp_path: Pa
         )
     assert standings["e"].best_rank == standings["e"].worst_rank == 1
     assert standings["a"].groups == standings["b"].groups
+
+
+def test_a_board_says_which_row_is_significantly_better(sample_split: Split, tmp_path: Path) -> None:
+    for name, skill, number in (("weak", 0.05, 1), ("strong", 0.4, 2), ("twin", 0.41, 2)):
+        write_record(tmp_path, sample_split, name, skill=skill, seed=number)
+    write_cost_only(tmp_path, sample_split, "llama-8b")
+    rows = {one.record.model.name: one for one in load_records(tmp_path).records}
+    found = stand(list(rows.values()), metric="ndcg@5", view="seen_removed")
+    weak, strong, twin, cost_only = (rows[name].id for name in ("weak", "strong", "twin", "llama-8b"))
+    assert found.better(strong, weak) and not found.better(weak, strong) and found.decided(weak, strong)
+    assert not found.decided(strong, twin) and not found.better(strong, cost_only)
 
 
 def test_sixty_models_are_told_apart(sample_split: Split, tmp_path: Path) -> None:

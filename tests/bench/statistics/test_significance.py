@@ -103,6 +103,30 @@ def test_no_p_value_is_zero() -> None:
     assert p_value(np.ones(50), np.zeros(50)) == pytest.approx(2.0**-49)
 
 
+@pytest.mark.parametrize("metric", ["recall@5", "ndcg@5"])
+def test_many_rows_at_once_give_what_each_pair_gives(metric: str) -> None:
+    """Copies, near copies below and above EXACT_BELOW differing users, weak rows, and unlike ones."""
+    rng = np.random.default_rng(5)
+    rows = [outcomes(rng, 3000, rate, metric) for rate in (0.0, 0.01, 0.2, 0.2, 0.4)]
+    for changed in (0, 40, 150, 250, 900):
+        near = rows[4].copy()
+        near[:changed] = outcomes(rng, changed, 0.3, metric)
+        rows.append(near)
+    together = np.stack(rows)
+    pairs = [(a, b) for a in range(len(rows)) for b in range(a)]
+    found = paired_p_values(together, pairs)
+    for (a, b), one in zip(pairs, found, strict=True):
+        differing = rows[a] - rows[b]
+        differing = differing[np.abs(differing) > 1e-9]
+        z = abs(differing.sum()) / np.sqrt((differing**2).sum()) if len(differing) else 0.0
+        many = len(differing) >= EXACT_BELOW
+        assert one == pytest.approx(2 * norm.sf(z) if many else sign_flip_p_value(differing), rel=1e-6)
+    different = significant_pairs(together, 0.05)
+    expected = holm(found) < 0.05
+    assert [bool(different[pair]) for pair in pairs] == expected.tolist() and different.any()
+    assert not different[4, 5] and 0 < expected.sum() < len(pairs)
+
+
 def test_false_positives_at_the_nominal_level() -> None:
     """Few users differ, as on the embedded shop: a test that leans on the normal is too eager here."""
     rng = np.random.default_rng(12)

@@ -278,6 +278,14 @@ class TestStandings:
         for model, standing in enumerate(found):
             assert standing.best_rank <= model + 1 <= standing.worst_rank
 
+    def test_a_thousand_models_have_places_and_no_letters(self) -> None:
+        """Each model differs from all but its fifty neighbours on either side."""
+        place = np.arange(1000)
+        found = standings([-float(p) for p in place], np.abs(place[:, None] - place) > 50)
+        assert [(one.best_rank, one.worst_rank) for one in found[:2]] == [(1, 51), (1, 52)]
+        assert (found[500].best_rank, found[500].worst_rank) == (451, 551)
+        assert not any(one.groups for one in found)
+
 
 def test_detectable_difference_by_hand() -> None:
     differences = np.array([1.0, -1.0] * 50)
