@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
@@ -14,6 +15,7 @@ from bench.metrics.definitions import QUALITY
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
+from leaderboard.frames.model_sizes import size_text
 
 _COSTS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "fit": ("fit_seconds", formatting.seconds),
@@ -23,7 +25,7 @@ _COSTS: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "vram": ("peak_vram_bytes", formatting.size),
     "ram": ("peak_rss_bytes", formatting.size),
     "energy": ("energy_joules", formatting.energy),
-    "size": ("parameters", formatting.count),
+    "size": ("parameters", lambda value: size_text(math.nan if value is None else value)),
 }
 _LABELS = {"parameters": "Parameters"} | {column: figure.label for column, figure in COSTS.items()}
 COLUMNS: dict[str, str] = {
@@ -132,9 +134,11 @@ def _select_cell(identity: str, marked: Collection[str]) -> Cell:
 
 def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expanded: str) -> Cell:
     identity = row["id"]
-    badges = [
-        Badge(text=mark.text, tone="bad" if mark.bad else "warn", title=mark.why) for mark in row["marks"]
-    ]
+    badges = mark_badges(row["marks"])
+    if row["parameters"] > 0:
+        badges.insert(
+            0, Badge(text=size_text(row["parameters"]), title=f"{row['parameters']:,.0f} parameters")
+        )
     if row["held_back"]:
         title = "Someone must look at its flags and clear it: genrec-bench results clear"
         badges.append(Badge(text="not ranked", tone="bad", title=title))
@@ -204,9 +208,11 @@ def protocol_letters(frame: pd.DataFrame) -> dict[str, str]:
     return {text: f"{ascii_uppercase[n % 26]}{n // 26 or ''}" for n, text in enumerate(distinct)}
 
 
-def reported_cells(frame: pd.DataFrame) -> list[Row]:
-    """Give the rows of the table of reported numbers; where we measured the model, with the gap."""
-    letters = protocol_letters(frame)
+def reported_cells(frame: pd.DataFrame, letters: Mapping[str, str]) -> list[Row]:
+    """Give the rows of the table of reported numbers; where we measured the model, with the gap.
+
+    `letters` are the short names of the ways of measuring.
+    """
     return [
         Row(
             cells=[

@@ -67,7 +67,10 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Cells in the order of the columns; `state` is one of '', 'older', 'marked', 'separate'."""
+    """Cells in the order of the columns; `state` is one of '', 'older', 'marked', 'separate'.
+
+    Where there are fewer cells than columns, the last one spans the rest.
+    """
 
     cells: Sequence[Cell]
     state: str = ""
@@ -104,12 +107,15 @@ def _header(column: Column, sort: str) -> str:
 
 
 def _row(columns: Sequence[Column], row: Row) -> str:
-    cells = "".join(_cell(column, cell) for column, cell in zip(columns, row.cells, strict=True))
+    """Render a row; of fewer cells than columns the last one, a text, spans the rest."""
+    cells = [_cell(column, cell) for column, cell in zip(columns, row.cells, strict=False)]
+    if rest := len(columns) - len(row.cells):
+        cells[-1] = _cell(Column(key="rest", label="", numeric=False), row.cells[-1], span=rest + 1)
     state = f' class="{escape(row.state)}"' if row.state else ""
-    return f"<tr{state}>{cells}</tr>"
+    return f"<tr{state}>{''.join(cells)}</tr>"
 
 
-def _cell(column: Column, cell: Cell) -> str:
+def _cell(column: Column, cell: Cell, *, span: int = 1) -> str:
     text = _linked(escape(cell.text), cell.event, cell.href, cell.title)
     if cell.kind:
         text = f'<i class="dot kind-{escape(cell.kind)}"></i>{text}'
@@ -119,7 +125,8 @@ def _cell(column: Column, cell: Cell) -> str:
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     classes = " ".join(name for name in ("number" if column.numeric else "", escape(cell.tone)) if name)
     align = f' class="{classes}"' if classes else ""
-    head = f'<td data-column="{escape(column.key)}"{align}{title}>'
+    wide = f' colspan="{span}"' if span > 1 else ""
+    head = f'<td data-column="{escape(column.key)}"{align}{wide}{title}>'
     return f'{head}<span class="text">{text}</span>{bar}{note}</td>'
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from leaderboard.draw import marks
 from leaderboard.frames import formatting
 from leaderboard.frames.cost_points import TIMES, CostAxis, Point, front_of, sentence
 
@@ -18,12 +19,12 @@ def figure(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
     """Give sentence, chart and legend; of its two widths the style sheet shows the one that fits."""
     wide = svg(points, axis, metric, width=1080, height=520)
     narrow = svg(points, axis, metric, width=380, height=440)
-    kinds = dict.fromkeys(point.kind for point in points)
-    legend = "".join(f'<span><i class="dot kind-{escape(kind)}"></i>{escape(kind)}</span>' for kind in kinds)
+    legend = marks.legend(
+        dict.fromkeys(point.kind for point in points), '<span><i class="front"></i>Pareto front</span>'
+    )
     return (
         f'<p class="sentence">{escape(sentence(points, axis, metric))}</p>'
-        f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
-        f'<div class="legend">{legend}<span><i class="front"></i>Pareto front</span></div>'
+        f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>{legend}'
     )
 
 
@@ -134,15 +135,7 @@ def _mark(frame: _Frame, point: Point) -> str:
             f'<line class="error" x1="{x:.1f}" x2="{x:.1f}" '
             f'y1="{frame.y(point.low):.1f}" y2="{frame.y(point.high):.1f}"/>'
         )
-    shape = {
-        "generative": '<rect x="-5" y="-5" width="10" height="10"/>',
-        "sequential": '<rect x="-5" y="-5" width="10" height="10" transform="rotate(45)"/>',
-        "untrained": '<path d="M0 7L6.5 -5H-6.5Z"/>',
-        "hybrid": '<path d="M0 -7L6.5 5H-6.5Z"/>',
-    }.get(point.kind, '<circle r="5.5"/>')
-    return (
-        f'{bar}<g class="mark kind-{escape(point.kind)}" transform="translate({x:.1f} {y:.1f})">{shape}</g>'
-    )
+    return bar + marks.mark(point.kind, x, y)
 
 
 def _labels(frame: _Frame, points: Sequence[Point]) -> str:

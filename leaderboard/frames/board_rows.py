@@ -23,6 +23,7 @@ from bench.record import Cost, Estimate, Record, View
 from bench.records.newest import newest
 from bench.records.store import StoredRecord
 from bench.reported.rows import ReportedRow
+from leaderboard.frames.model_sizes import model_size
 
 FITS_BYTES = 24 * 2**30
 NUMERIC = (
@@ -212,16 +213,6 @@ def group_rows(groups: Sequence[GroupDifference]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["slice", "label", "value", "low", "high", "verdict"])
 
 
-def model_size(record: Record) -> float:
-    """Give the number of parameters a model states, or NaN."""
-    for source in (record.model.parameters, record.details, record.card):
-        for key in ("total_parameters", "parameters"):
-            value = source.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e15:
-                return float(value)
-    return math.nan
-
-
 def _identity(record: Record) -> dict[str, object]:
     return {
         "name": record.model.name,
@@ -229,6 +220,8 @@ def _identity(record: Record) -> dict[str, object]:
         "kind": record.model.kind,
         "authors": record.model.authors,
         "marks": marks(record),
+        "published": record.published_view is not None,
+        "whole": record.status == "complete" and record.published_view is None,
         "declared": record.cost.source == "declared",
         "hardware": machine_text(record, published="not re-run"),
         "gpu": record.environment.gpu is not None,

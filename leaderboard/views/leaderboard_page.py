@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from bench.comparison.board_standings import BoardStandings
 from bench.errors import BenchError
-from bench.labels import data_note, metric_label
+from bench.labels import COSTS, data_note, metric_label
 from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
@@ -19,19 +20,23 @@ from leaderboard.cells import board_cells
 from leaderboard.cells.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED
 from leaderboard.cells.html_table import Event
 from leaderboard.cells.html_table import render as render_table
+from leaderboard.cells.unmeasured_cells import unmeasured_rows
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
+from leaderboard.frames.mission import unmeasured
 from leaderboard.state import loading, url_state
-from leaderboard.views import common
+from leaderboard.views import board_top, common
 
 MAX_SELECTED = 4
+_LEAST_FIRST = ("rank", "model", "hardware", *(name for name in COSTS if name != "users_per_second"))
 _FILTERS = ("q", "kind", "hardware", "fits")
 
 
 def render() -> None:
     """Draw the page."""
     st.title("Generative recommenders, measured")
+    words = st.container()  # what the rows say, known once they are chosen below
     loaded = loading.records()
     with common.control_row():
         chosen = common.choose_board(loaded)
@@ -43,7 +48,7 @@ def render() -> None:
             )
     if chosen is not None:
         key, records = chosen
-        standings = _show_board(key, records, view, cutoff, ranked_by)
+        standings = _show_board(words, key, records, view, cutoff, ranked_by)
         _show_reported(key, records, view, cutoff)
     common.show_problems(loaded, {} if chosen is None else standings.unreadable)
     if chosen is not None:
@@ -51,12 +56,13 @@ def render() -> None:
 
 
 def _show_board(
-    key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int, ranked_by: str
+    words: Any, key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int, ranked_by: str
 ) -> BoardStandings:
     """Draw the main table; give the standings that it shows."""
     newest, older = board_rows.collapse(records)
     standings = loading.standings(newest, f"{ranked_by}@{cutoff}", view)
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
+    board_top.show(words, key, newest, frame, standings, view, f"{ranked_by}@{cutoff}")
     filtered = _filter(frame)
     expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
     known = {stored.id for stored in records}
@@ -69,17 +75,12 @@ def _show_board(
             _clear_filters()
         return standings
     columns = board_cells.board_columns(_shown_columns(), cutoff)
-    html = render_table(
-        columns,
-        board_cells.board_rows(
-            rows,
-            columns,
-            links=navigation.run_href,
-            expanded=expanded,
-            marked=selected,
-        ),
-        sort=sort,
+    cells = board_cells.board_rows(
+        rows, columns, links=navigation.run_href, expanded=expanded, marked=selected
     )
+    if not _filtered():
+        cells += unmeasured_rows(unmeasured(key, set(frame["name"])), columns)
+    html = render_table(columns, cells, sort=sort)
     event = clickable(html, key="board")
     if event is not None:
         _react(event, sort, selected)
@@ -111,6 +112,10 @@ def _filter(frame: pd.DataFrame) -> pd.DataFrame:
                 **url_state.some_of("columns", optional, DEFAULT_COLUMNS),
             )
     return board_rows.filter_rows(frame, kinds=kinds, hardware=machines, fits=fits, text=text or "")
+
+
+def _filtered() -> bool:
+    return any(url_state.get_all(name) for name in _FILTERS)
 
 
 def _filter_by(label: str, column: str, frame: pd.DataFrame) -> list[str]:
@@ -175,8 +180,8 @@ def _react(event: Event, sort: str, selected: list[str]) -> None:
 
 
 def _next_sort(column: str, sort: str) -> str:
-    """First click: best or largest first for numbers, A to Z for names; second click: the other way."""
-    first = column if column in ("rank", "model", "hardware") else f"-{column}"
+    """First click: the best first, of names A to Z, of dates the newest; second click: the other way."""
+    first = column if column in _LEAST_FIRST else f"-{column}"
     second = column if first.startswith("-") else f"-{column}"
     return second if sort == first else first
 
@@ -214,8 +219,18 @@ def _show_reported(key: BoardKey, records: Sequence[StoredRecord], view: View, c
     everything = st.toggle("Show all rows, also at other cut-offs", **url_state.flag("all_reported"))
     if not everything:
         frame = frame[frame[list(QUALITY)].notna().any(axis=1)]
-    html = render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame))
-    clickable(f'<div class="tall">{html}</div>', key="reported")
+    letters = board_cells.protocol_letters(frame)
+    own = frame["read"] == "own"
+    _reported_table(frame[~own], letters, cutoff, "reported")
+    if own.any():
+        st.subheader("Computed here, not as a record")
+        st.caption("Figures that this project worked out to explain others; nobody published them.")
+        _reported_table(frame[own], letters, cutoff, "own")
     with st.expander("How they were measured", expanded=True):
-        letters = [(letter, text) for text, letter in board_cells.protocol_letters(frame).items()]
-        common.show_table(("", "Protocol"), letters, key="protocols")
+        ways = [(letter, text) for text, letter in letters.items()]
+        common.show_table(("", "Protocol"), ways, key="protocols")
+
+
+def _reported_table(frame: pd.DataFrame, letters: Mapping[str, str], cutoff: int, key: str) -> None:
+    html = render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame, letters))
+    clickable(f'<div class="tall">{html}</div>', key=key)

@@ -37,7 +37,7 @@ def test_hostile_records_are_listed_and_nothing_of_them_is_markup(open_app: Open
     for page in PAGES:
         app = open_app("hostile", page=page)
         parsed = Parsed(html_of(app))
-        assert parsed.tags <= ALLOWED | {"nav", "g", "text", "path", "line", "circle", "p"}
+        assert parsed.tags <= ALLOWED | {"nav", "g", "text", "path", "line", "circle", "p", "title"}
         assert not any(link.lower().startswith(("javascript", "data", "//")) for link in parsed.links)
         assert not any(element.proto.allow_html for element in app.markdown)
         shown = "".join(

@@ -36,7 +36,7 @@ from bench.records.columns import read_texts
 from bench.records.store import StoredRecord, load_record, load_records
 from bench.reported.rows import load_reported
 from bench.schema import Split
-from leaderboard.frames import board_rows, formatting, list_rows, run_rows
+from leaderboard.frames import board_rows, formatting, list_rows, model_sizes, run_rows
 from leaderboard.frames.list_rows import RunLists
 
 
@@ -189,7 +189,7 @@ def test_the_size_of_a_model_is_what_it_states(
 ) -> None:
     model = ModelInfo(name="m", kind="baseline", display_name="m", parameters=parameters)
     record = board["random-items"].record.model_copy(update={"model": model})
-    assert board_rows.model_size(record) == pytest.approx(expected, nan_ok=True)
+    assert model_sizes.model_size(record) == pytest.approx(expected, nan_ok=True)
 
 
 def test_runs_to_choose_from_are_ordered_by_strength(board: dict[str, StoredRecord]) -> None:
