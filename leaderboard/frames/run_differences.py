@@ -10,7 +10,7 @@ from typing import Any
 from bench.labels import COSTS, machine_text
 from bench.record import Record
 from leaderboard.frames import formatting
-from leaderboard.frames.board_rows import model_size
+from leaderboard.frames.model_sizes import model_size
 
 MAX_SETTINGS = 60
 _SHOWN = {
