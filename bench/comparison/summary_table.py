@@ -113,10 +113,11 @@ def _value(found: Sequence[Record], column: _Column) -> float | None:
 
 
 def _time(found: Sequence[Record]) -> str:
-    """Seconds of fitting and of all lists on the standard split, as measured."""
+    """Seconds of fitting and of all lists on the standard split, as measured, and whether a GPU took part."""
     for record in found:
         wall = record.cost.wall_seconds
         if _standard(record.dataset) and record.cost.source == "measured" and "recommend" in wall:
             seconds = wall.get("fit", 0.0) + wall["recommend"]
-            return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+            gpu = ", GPU" if (peak := record.cost.peak_vram_bytes) and peak.allocated else ""
+            return (f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min") + gpu
     return "-"
