@@ -20,8 +20,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import Table
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table
+from baselines.neighbours.neighbour_model import NeighbourModel
 from baselines.neighbours.pairs import following, purchases, scaled
 from bench.schema import Histories, TrainingData
 from bench.tuning.space import Real, Whole

@@ -20,8 +20,8 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import Table
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table
+from baselines.neighbours.neighbour_model import NeighbourModel
 from baselines.neighbours.texts import link_texts
 from bench.errors import DataError
 from bench.retrieval.dense import embed, encoder_folder, nearest

@@ -17,7 +17,7 @@ from pydantic import Field
 from scipy.linalg import lapack
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import history_weights
+from baselines.neighbours.history_ranker import history_weights
 from bench.errors import BenchError
 from bench.retrieval.best import best_in_dense
 from bench.schema import NO_ITEM, Histories, Rankings, TrainingData

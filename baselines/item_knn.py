@@ -17,8 +17,8 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import Table, history_weights
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table, history_weights
+from baselines.neighbours.neighbour_model import NeighbourModel
 from bench.retrieval.best import best_in_sparse
 from bench.schema import NO_ITEM, Histories, TrainingData
 from bench.tuning.space import Real, Whole

@@ -18,8 +18,8 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import Table
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table
+from baselines.neighbours.neighbour_model import NeighbourModel
 from baselines.neighbours.pairs import following, odds
 from bench.schema import TrainingData
 from bench.tuning.space import Real, Whole

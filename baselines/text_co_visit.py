@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.co_visit import CoVisitSettings, co_visit_links
-from baselines.neighbours.history import Table
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table
+from baselines.neighbours.neighbour_model import NeighbourModel
 from baselines.text_history import TextSettings, weighted_texts
 from bench.schema import TrainingData
 

@@ -74,7 +74,7 @@ def export(
     """Write the main table and the Pareto chart as one HTML file that needs no network."""
     from bench.metrics.definitions import CUTOFFS
     from bench.record import VIEWS
-    from leaderboard.export import export as write
+    from leaderboard.static_page import export as write
 
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from baselines.co_visit import co_visit_links
 from baselines.item_knn import cosine_links
-from baselines.neighbours.history import HistoryRanker, Table
+from baselines.neighbours.history_ranker import HistoryRanker, Table
 from baselines.neighbours.pairs import following, purchases
 from baselines.neighbours.texts import text_links
 from baselines.text_co_visit import TextCoVisitSettings

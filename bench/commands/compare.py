@@ -47,7 +47,7 @@ def compare(
 ) -> None:
     """Compare models user by user: paired differences, verdicts, tie groups."""
     from bench.comparison import paired, paired_text
-    from bench.comparison.contenders import find_contenders
+    from bench.comparison.compared_models import find_compared
     from bench.errors import ConfigError, RecordError, unknown_name
     from bench.record import VIEWS
 
@@ -62,8 +62,8 @@ def compare(
             _beside_reported(models, reported, results, dataset, ties, split, markdown or latex, as_json)
         )
         return
-    contenders = find_contenders(models, results, dataset=dataset, ties=ties, split=split, all_seeds=seeds)
-    found = paired.compare(contenders, metric=metric, view=view, resamples=resamples)
+    compared = find_compared(models, results, dataset=dataset, ties=ties, split=split, all_seeds=seeds)
+    found = paired.compare(compared, metric=metric, view=view, resamples=resamples)
     formats = {
         paired_text.as_markdown: markdown,
         paired_text.as_latex: latex,

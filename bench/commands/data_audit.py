@@ -12,7 +12,7 @@ from bench.datasets.registry import DATA_DIR_VARIABLE
 from bench.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from bench.datasets.audit.report import DataAudit
+    from bench.datasets.audit.data_audit import DataAudit
 
 DataDirOption = Annotated[
     Path | None,
@@ -37,7 +37,7 @@ def audit(
     data_dir: DataDirOption = None,
 ) -> None:
     """Say what in a data set helps or misleads; exit code 1 where something is learned from the future."""
-    from bench.datasets.audit.report import audit_data, file_name
+    from bench.datasets.audit.data_audit import audit_data, file_name
     from bench.datasets.splits import split_interactions
     from bench.files.atomic import replace_text
     from bench.record import VERSION_FOLDER
@@ -89,7 +89,7 @@ def make(
     from dataclasses import asdict
 
     from bench.commands.own_data import check_name
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
     from bench.datasets.own.shops import Shop, make_shop
 
     folder = resolve_data_dir(data_dir) / name
@@ -101,10 +101,10 @@ def make(
                 repeats=repeats, duplicate_titles=duplicate_titles, arrivals=arrivals,
                 shared_words=shared_words)  # fmt: skip
     made = make_shop(shop)
-    described = store.describe(
+    described = dataset_folder.describe(
         name, f"Generated shop ({name})", made, sources=[], options=asdict(shop), guesses=[], notes=[]
     )
-    store.write(described, made, folder)
+    dataset_folder.write(described, made, folder)
     typer.echo(
         f"{folder}: {described.users:,} users, {described.items:,} items, {described.interactions:,} "
         f"purchases, fingerprint {described.fingerprint[:12]}"

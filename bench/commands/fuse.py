@@ -45,7 +45,7 @@ def fuse(
 ) -> None:
     """Fuse rows by reciprocal ranks into a row of kind hybrid; weights come from the validation users."""
     from bench.errors import ConfigError
-    from bench.fusion import members, record, rrf
+    from bench.fusion import fused_record, members, rrf
     from bench.metrics.ranking import parse_metric
     from bench.record import DEPTH
     from bench.submission.score import Entry
@@ -71,7 +71,7 @@ def fuse(
     words += ["--split", split, "--ties", ties, "--by", by, "--view", view, "--seed", str(seed)]
     for option, given in (("--lists", lists), ("--texts", texts)):
         words += [word for one in given or [] for word in (option, one)]
-    path, fused = record.write_fused(
+    path, fused = fused_record.write_fused(
         entry,
         models,
         stored,

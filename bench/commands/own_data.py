@@ -14,8 +14,8 @@ from bench.datasets.registry import DATA_DIR_VARIABLE
 from bench.errors import ConfigError
 
 if TYPE_CHECKING:
+    from bench.datasets.own.dataset_folder import OwnDataset
     from bench.datasets.own.faults import Faults
-    from bench.datasets.own.store import OwnDataset
 
 PART_FILES = (("train", "training"), ("valid", "validation", "val", "dev"), ("test",))
 """What the files of a split made elsewhere are called, without their endings."""
@@ -79,7 +79,7 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add data of your own: from then on every command takes `--dataset NAME`."""
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
     from bench.datasets.own.build import build
     from bench.datasets.own.faults import Faults
     from bench.datasets.own.join import Options
@@ -104,7 +104,7 @@ def add(
     )
     faults = Faults()
     made = build(options, faults)
-    described = store.describe(
+    described = dataset_folder.describe(
         name,
         display_name or name,
         made,
@@ -119,7 +119,7 @@ def add(
     if dry_run:
         typer.echo("dry run: nothing was added")
         return
-    store.write(described, made, folder)
+    dataset_folder.write(described, made, folder)
     typer.echo(f"added: {folder}\n  pytest bench --benchmark --dataset {name}{_source_hint(splits)}")
 
 
@@ -128,16 +128,16 @@ def remove(
     data_dir: DataDirOption = None,
 ) -> None:
     """Delete a data set that was added; the files it was made from are not touched."""
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
 
     if name in DATASETS:
         raise ConfigError(f"'{name}' is not your own data set; delete its files yourself")
-    typer.echo(f"removed {store.remove(name, resolve_data_dir(data_dir))}")
+    typer.echo(f"removed {dataset_folder.remove(name, resolve_data_dir(data_dir))}")
 
 
 def check_name(name: str, folder: Path) -> None:
     """Raise ConfigError for a name that a new data set may not have."""
-    from bench.datasets.own.store import NAME_PATTERN
+    from bench.datasets.own.dataset_folder import NAME_PATTERN
 
     if not re.fullmatch(NAME_PATTERN, name) or ".." in name:
         raise ConfigError(

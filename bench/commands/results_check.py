@@ -86,7 +86,7 @@ def comment(
 ) -> None:
     """Print what a reviewer wants to know of the new records, as Markdown for a pull request."""
     from bench.comparison.review import review_comment
-    from bench.records.history import added_since
+    from bench.records.append_only import added_since
     from bench.records.store import load_record, load_records
 
     if not results.is_dir():

@@ -36,7 +36,7 @@ def tiers(
 
     from bench.errors import ConfigError
     from bench.fusion import members, tiers
-    from bench.fusion.record import write_tiered
+    from bench.fusion.fused_record import write_tiered
     from bench.metrics.ranking import parse_metric, ranks_in_view, user_outcomes
     from bench.submission.score import Entry
 

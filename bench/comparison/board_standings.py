@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.comparison.contenders import load_contender
-from bench.comparison.paired import Contender, check_comparable
+from bench.comparison.compared_models import load_compared
+from bench.comparison.paired import ComparedModel, check_comparable
 from bench.errors import BenchError
 from bench.metrics.ranking import parse_metric
 from bench.record import Record, View
@@ -42,10 +42,10 @@ class BoardStandings:
         return {label: row for row, label in enumerate(self.places)}
 
 
-def contender_of(stored: StoredRecord) -> Contender | str:
+def compared_model_of(stored: StoredRecord) -> ComparedModel | str:
     """Read a row's ranks, or say why they cannot be read."""
     try:
-        return load_contender([stored], stored.id)
+        return load_compared([stored], stored.id)
     except BenchError as error:
         return str(error)
 
@@ -55,15 +55,15 @@ def stand(
     *,
     metric: str,
     view: View,
-    load: Callable[[StoredRecord], Contender | str] = contender_of,
-    guests: Sequence[Contender] = (),
+    load: Callable[[StoredRecord], ComparedModel | str] = compared_model_of,
+    guests: Sequence[ComparedModel] = (),
 ) -> BoardStandings:
     """Give the standings of a board's rows by id; `guests` are rows that are not stored.
 
     A row whose ranks cannot be read is not ranked, and nobody is ranked as if it were not there: it
     stands before the rows that it is better than, and in question beside the others.
     """
-    contenders, unreadable, values = list(guests), {}, []
+    models, unreadable, values = list(guests), {}, []
     for stored in rows:
         value = _value(stored.record, metric, view)
         if value is None or stored.held_back:
@@ -73,13 +73,13 @@ def stand(
             unreadable[stored.id] = found
             values.append(value)
         else:
-            contenders.append(found)
-    tested = _tested(contenders, metric, view, ALPHA, values)
+            models.append(found)
+    tested = _tested(models, metric, view, ALPHA, values)
     return replace(tested, unreadable=unreadable)
 
 
 def board_standings(
-    contenders: Sequence[Contender],
+    models: Sequence[ComparedModel],
     *,
     metric: str,
     view: View,
@@ -92,25 +92,23 @@ def board_standings(
     flag holds back, have no standing. `without_ranks` are the means of rows that cannot be tested. Raises
     RecordError for models that may not be compared.
     """
-    return dict(_tested(contenders, metric, view, alpha, without_ranks).places)
+    return dict(_tested(models, metric, view, alpha, without_ranks).places)
 
 
 def _tested(
-    contenders: Sequence[Contender], metric: str, view: View, alpha: float, without_ranks: Sequence[float]
+    models: Sequence[ComparedModel], metric: str, view: View, alpha: float, without_ranks: Sequence[float]
 ) -> BoardStandings:
     _, cutoff = parse_metric(metric)
-    contenders = [
-        one
-        for one in contenders
-        if not one.held_back and all(record.depth >= cutoff for record in one.records)
+    models = [
+        one for one in models if not one.held_back and all(record.depth >= cutoff for record in one.records)
     ]
-    if not contenders:
+    if not models:
         return BoardStandings(places={})
-    if len(contenders) > 1:
-        check_comparable(contenders, metric, view)
-    means, outcomes = _outcomes(contenders, metric, view)
+    if len(models) > 1:
+        check_comparable(models, metric, view)
+    means, outcomes = _outcomes(models, metric, view)
     different = significant_pairs(outcomes, alpha)
-    labels = [one.label for one in contenders]
+    labels = [one.label for one in models]
     untested = np.array(without_ranks)
     places = {
         label: replace(
@@ -123,16 +121,16 @@ def _tested(
     return BoardStandings(places=places, beats=different & (np.array(means)[:, None] > np.array(means)))
 
 
-def _outcomes(contenders: Sequence[Contender], metric: str, view: View) -> tuple[list[float], FloatArray]:
+def _outcomes(models: Sequence[ComparedModel], metric: str, view: View) -> tuple[list[float], FloatArray]:
     """Give each model's mean over all users, and its outcomes for the users whom any model served.
 
     The others, the same for all models, decide nothing; of a large board they are most of the memory.
     """
-    served = np.zeros(len(contenders[0].ranks[0][view]), dtype=np.bool_)
-    for one in contenders:
+    served = np.zeros(len(models[0].ranks[0][view]), dtype=np.bool_)
+    for one in models:
         served |= np.atleast_2d(one.outcomes(metric, view)).any(axis=0)
-    rows = np.empty((len(contenders), np.count_nonzero(served)))
-    for row, one in zip(rows, contenders, strict=True):
+    rows = np.empty((len(models), np.count_nonzero(served)))
+    for row, one in zip(rows, models, strict=True):
         row[:] = np.atleast_2d(one.outcomes(metric, view))[:, served].mean(axis=0)
     return (rows.sum(axis=1) / len(served)).tolist(), rows
 

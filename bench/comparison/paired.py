@@ -32,7 +32,7 @@ from bench.statistics.significance import holm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Contender:
+class ComparedModel:
     """A model to compare: one record, or one a seed, each with its ranks in the same order."""
 
     label: str
@@ -112,7 +112,7 @@ class GroupDifference:
 
 
 def compare(
-    contenders: Sequence[Contender],
+    models: Sequence[ComparedModel],
     *,
     metric: str,
     view: View,
@@ -125,8 +125,8 @@ def compare(
 
     Raises RecordError for records that may not be compared, ConfigError for an unknown metric or view.
     """
-    check_comparable(contenders, metric, view)
-    outcomes = [contender.outcomes(metric, view) for contender in contenders]
+    check_comparable(models, metric, view)
+    outcomes = [model.outcomes(metric, view) for model in models]
     rng = np.random.default_rng(seed)
     means = mean_intervals(outcomes, rng, resamples=resamples, confidence=confidence)
     order = sorted(range(len(means)), key=lambda row: -means[row].value)
@@ -137,7 +137,7 @@ def compare(
         different[first, second] = different[second, first] = paired.adjusted_p < alpha
     places = standings([interval.value for interval in means], different)
     return Comparison(
-        dataset=contenders[0].records[0].dataset,
+        dataset=models[0].records[0].dataset,
         metric=metric,
         view=view,
         confidence=confidence,
@@ -145,8 +145,8 @@ def compare(
         resamples=resamples,
         rows=tuple(
             Row(
-                label=contenders[row].label,
-                seeds=tuple(record.seed for record in contenders[row].records),
+                label=models[row].label,
+                seeds=tuple(record.seed for record in models[row].records),
                 mean=means[row],
                 best_rank=places[row].best_rank,
                 worst_rank=places[row].worst_rank,
@@ -156,24 +156,22 @@ def compare(
         ),
         pairs=tuple(
             Pair(
-                first=contenders[first].label,
-                second=contenders[second].label,
+                first=models[first].label,
+                second=models[second].label,
                 paired=paired,
                 significant=bool(different[first, second]),
             )
             for (first, second), paired in zip(pairs, found, strict=True)
         ),
         notes=tuple(
-            f"{contender.label}: {mark.sentence}"
-            for contender in contenders
-            for mark in marks(contender.records[0])
+            f"{model.label}: {mark.sentence}" for model in models for mark in marks(model.records[0])
         ),
     )
 
 
 def compare_metrics(
-    first: Contender,
-    second: Contender,
+    first: ComparedModel,
+    second: ComparedModel,
     *,
     metrics: Sequence[str],
     view: View,
@@ -190,8 +188,8 @@ def compare_metrics(
 
 
 def compare_groups(
-    first: Contender,
-    second: Contender,
+    first: ComparedModel,
+    second: ComparedModel,
     groups: Mapping[str, Sequence[UserGroup]],
     *,
     metric: str,
@@ -216,7 +214,9 @@ def compare_groups(
     ]
 
 
-def largest_differences(first: Contender, second: Contender, *, metric: str, view: View) -> Int64Array:
+def largest_differences(
+    first: ComparedModel, second: ComparedModel, *, metric: str, view: View
+) -> Int64Array:
     """Give the users in order of how much the two models differ for them, equal ones by row: (users,)."""
     check_comparable((first, second), metric, view)
     means = [np.atleast_2d(one.outcomes(metric, view)).mean(axis=0) for one in (first, second)]
@@ -236,27 +236,27 @@ def list_overlap(first: Rankings, second: Rankings, cutoff: int) -> FloatArray:
     return np.where(union > 0, shared / np.maximum(union, 1), np.nan)
 
 
-def check_comparable(contenders: Sequence[Contender], metric: str, view: str) -> None:
+def check_comparable(models: Sequence[ComparedModel], metric: str, view: str) -> None:
     """Raise RecordError or ConfigError, saying why, if these may not be compared so."""
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS)
     _, cutoff = parse_metric(metric)
-    labels = [contender.label for contender in contenders]
-    if len(contenders) < 2 or len(set(labels)) < len(labels):
+    labels = [model.label for model in models]
+    if len(models) < 2 or len(set(labels)) < len(labels):
         raise ConfigError(f"comparing takes two or more different models, got: {', '.join(labels) or 'none'}")
-    reference = contenders[0].records[0].dataset
-    for contender in contenders:
-        for record in contender.records:
+    reference = models[0].records[0].dataset
+    for model in models:
+        for record in model.records:
             if record.metrics is None:
-                raise RecordError(f"{contender.label} is a cost-only record: its quality was not measured")
+                raise RecordError(f"{model.label} is a cost-only record: its quality was not measured")
             if record.dataset.fingerprint != reference.fingerprint:
                 raise RecordError(
-                    f"{labels[0]} and {contender.label} were measured on different data and are never "
+                    f"{labels[0]} and {model.label} were measured on different data and are never "
                     f"compared: {_name(reference)}; {_name(record.dataset)}"
                 )
             if record.depth < cutoff:
                 raise ConfigError(
-                    f"{metric} looks deeper than the lists of {contender.label}, of depth {record.depth}"
+                    f"{metric} looks deeper than the lists of {model.label}, of depth {record.depth}"
                 )
 
 

@@ -21,7 +21,7 @@ from bench.labels import (
 )
 from bench.marks import marks_text, published_note
 from bench.record import Estimate, Record
-from bench.records.history import tracked_files
+from bench.records.append_only import tracked_files
 from bench.records.newest import newest
 from bench.records.store import StoredRecord, load_records
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.comparison.board_standings import board_standings
-from bench.comparison.contenders import load_contender
-from bench.comparison.paired import Contender
+from bench.comparison.compared_models import load_compared
+from bench.comparison.paired import ComparedModel
 from bench.comparison.verdicts import METRICS, strongest_baseline, verdict
 from bench.errors import BenchError
 from bench.labels import DEFAULT_VIEW, HEADLINE, HEADLINE_CUTOFF, RANKED_BY, estimate_text, metric_label
@@ -144,13 +144,13 @@ def _said(audit: Audit) -> str:
 
 
 def _standings(board: Sequence[StoredRecord]) -> dict[str, Standing]:
-    contenders: list[Contender] = []
+    models: list[ComparedModel] = []
     for one in board:
         try:
-            contenders.append(load_contender([one], one.id))
+            models.append(load_compared([one], one.id))
         except BenchError:
             continue  # without ranks a row has no place
-    return board_standings(contenders, metric=_RANKED_BY, view=DEFAULT_VIEW)
+    return board_standings(models, metric=_RANKED_BY, view=DEFAULT_VIEW)
 
 
 def _place(standing: Standing | None) -> str:

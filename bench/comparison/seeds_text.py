@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.labels import DEFAULT_VIEW, VIEW_LABELS, metric_label
 from bench.records.store import StoredRecord
 from bench.statistics.paired_tests import mean_intervals
@@ -24,12 +24,12 @@ def seeds_text(records: Sequence[StoredRecord]) -> str:
         models.setdefault(stored.record.model.name, []).append(stored)
     lines = [f"Over seeds, {VIEW_LABELS[DEFAULT_VIEW]}: mean, deviation between seeds, 95 % interval"]
     for name, found in models.items():
-        contender = load_contender(found)
+        model = load_compared(found)
         lines.append(f"  {name}, {len(found)} seeds")
         for metric in METRICS:
             if any(one.record.depth < int(metric.partition("@")[2]) for one in found):
                 continue
-            outcomes = np.atleast_2d(contender.outcomes(metric, DEFAULT_VIEW))
+            outcomes = np.atleast_2d(model.outcomes(metric, DEFAULT_VIEW))
             (interval,) = mean_intervals([outcomes], np.random.default_rng(0))
             deviation = float(np.std(outcomes.mean(axis=1), ddof=1)) if len(outcomes) > 1 else 0.0
             lines.append(

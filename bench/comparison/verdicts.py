@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import compare_metrics
 from bench.errors import BenchError
 from bench.record import Record, View
@@ -61,8 +61,8 @@ def verdict(stored: StoredRecord, baseline: StoredRecord, *, metrics: Sequence[s
     Raises BenchError for rows that may not be compared.
     """
     found = compare_metrics(
-        load_contender([stored]),
-        load_contender([baseline]),
+        load_compared([stored]),
+        load_compared([baseline]),
         metrics=metrics,
         view=VIEW,
         resamples=_RESAMPLES,

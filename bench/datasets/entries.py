@@ -307,7 +307,7 @@ DATASETS: dict[str, DatasetEntry] = {
                 SourceFile(name="yelp_academic_dataset_review.json"),
                 SourceFile(name="yelp_academic_dataset_business.json"),
             ),
-            reader="bench.datasets.sources.tables:read_yelp",
+            reader="bench.datasets.sources.yelp_steam:read_yelp",
             note="its size differs from year to year: name the edition with every number",
             homepage="https://business.yelp.com/data/resources/open-dataset/",
         ),
@@ -323,7 +323,7 @@ DATASETS: dict[str, DatasetEntry] = {
                 )
                 for file in ("steam_reviews.json.gz", "steam_games.json.gz")
             ),
-            reader="bench.datasets.sources.tables:read_steam",
+            reader="bench.datasets.sources.yelp_steam:read_steam",
             homepage="https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data",
         ),
         *(_amazon_2018(name, category) for name, category in CATEGORIES_2018.items()),

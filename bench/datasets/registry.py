@@ -28,10 +28,10 @@ def find_dataset(name: str, data_dir: Path | None = None) -> DatasetEntry:
     """Look a data set up by name; an unknown one raises ConfigError naming the closest."""
     if name in DATASETS:
         return DATASETS[name]
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
 
     folder = resolve_data_dir(data_dir)
-    folders = store.own_folders(folder)
+    folders = dataset_folder.own_folders(folder)
     if name not in folders:
         raise unknown_name("data set", name, [*DATASETS, *folders])
     return _own_entry(name, folders[name])
@@ -39,10 +39,10 @@ def find_dataset(name: str, data_dir: Path | None = None) -> DatasetEntry:
 
 def available_datasets(data_dir: Path | None = None) -> dict[str, DatasetEntry]:
     """Give all data sets that have a name here; an own one that is damaged is left out."""
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
 
     found = {}
-    for name, folder in store.own_folders(resolve_data_dir(data_dir)).items():
+    for name, folder in dataset_folder.own_folders(resolve_data_dir(data_dir)).items():
         try:
             found[name] = _own_entry(name, folder)
         except DataError:
@@ -59,9 +59,9 @@ def display_name(name: str) -> str:
 
 
 def _own_entry(name: str, folder: Path) -> DatasetEntry:
-    from bench.datasets.own import store
+    from bench.datasets.own import dataset_folder
 
-    described = store.read_description(folder)
+    described = dataset_folder.read_description(folder)
     if described.name != name:
         raise DataError(f"{folder} holds the data set '{described.name}'; the folder must have its name")
     return DatasetEntry(
@@ -94,9 +94,9 @@ def load(name: str, data_dir: Path | None = None) -> Interactions:
 
         return make_sample()
     if entry.own:
-        from bench.datasets.own import store
+        from bench.datasets.own import dataset_folder
 
-        found = store.read(resolve_data_dir(data_dir) / entry.folder)
+        found = dataset_folder.read(resolve_data_dir(data_dir) / entry.folder)
     else:
         module, _, function = entry.reader.partition(":")
         reader = cast("Reader", getattr(importlib.import_module(module), function))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.comparison.contenders import find_contenders
+from bench.comparison.compared_models import find_compared
 from bench.datasets.splits import load_split
 from bench.errors import ConfigError
 from bench.models import MODELS, ModelEntry, create, find_model, tuned_folder
 from bench.record import DEPTH, Record
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.store import StoredRecord, load_records
 from bench.schema import Examples, Histories, Rankings, Split
 from bench.submission.report import SubmissionError
@@ -103,9 +103,9 @@ def tuned_constants(entry: ModelEntry, split: Split) -> dict[str, object]:
 
 def newest_records(names: list[str], split: Split, results_dir: Path) -> list[StoredRecord]:
     """Find each row's newest valid record on this data; RecordError names what there is instead."""
-    contenders = find_contenders(names, results_dir, dataset=split.dataset, ties=split.ties, split=split.name)
+    models = find_compared(names, results_dir, dataset=split.dataset, ties=split.ties, split=split.name)
     stored = {(one.record.created, one.record.model.name): one for one in load_records(results_dir).valid()}
-    chosen = [contender.records[0] for contender in contenders]
+    chosen = [model.records[0] for model in models]
     return [stored[record.created, record.model.name] for record in chosen]
 
 

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from bench.datasets.audit.report import FILE_PATTERN as DATA_AUDIT
-from bench.datasets.audit.report import load_audit
+from bench.datasets.audit.data_audit import FILE_PATTERN as DATA_AUDIT
+from bench.datasets.audit.data_audit import load_audit
 from bench.datasets.splits import load_split
 from bench.errors import BenchError, DataError, RecordError
 from bench.files.ordinary import check_ordinary
 from bench.files.placing import file_sha256
 from bench.record import NAME_PATTERN, VERSION_FOLDER
-from bench.records.columns import read_texts
-from bench.records.history import changes_since
+from bench.records.append_only import changes_since
+from bench.records.list_files import read_texts
 from bench.records.notes import is_note
 from bench.records.rescore import rescore
 from bench.records.store import Problem, StoredRecord, load_record

@@ -11,7 +11,7 @@ from bench.metrics.ranking import evaluate, evaluate_ranks
 from bench.metrics.slices import SLICES
 from bench.record import VIEWS, Audit, Estimate, Metrics, Record
 from bench.records.audits import AGAINST_OTHERS, DRAWN, audit
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.status import status_of
 from bench.records.store import StoredRecord
 from bench.records.target_ranks import ranks_table, read_outcomes, read_ranks

@@ -24,7 +24,7 @@ from bench.files.ordinary import read_ordinary
 from bench.files.placing import Placing
 from bench.record import VERSION_FOLDER, Audit, Record
 from bench.records.body import MAX_RECORD_BYTES, as_json, parse_record
-from bench.records.columns import lists_table, texts_table
+from bench.records.list_files import lists_table, texts_table
 from bench.records.notes import Clearance, Invalidation, Note, holding_flags, is_note, read_note
 from bench.records.target_ranks import outcomes_table, ranks_table
 from bench.schema import Generations, Int32Array, Rankings, Split

@@ -140,8 +140,8 @@ class BM25Index:
         usual = self.common_tokens[(self.common != 0).mean(axis=1) > USUAL_SHARE]
         telling = np.zeros(len(distinct), dtype=bool)
         telling[np.repeat(np.arange(len(distinct)), lengths)[~np.isin(tokens, usual)]] = True
-        told = dict(zip(distinct, telling.tolist(), strict=True))
-        return np.fromiter((told[query] for query in queries), dtype=bool, count=len(queries))
+        is_telling = dict(zip(distinct, telling.tolist(), strict=True))
+        return np.fromiter((is_telling[query] for query in queries), dtype=bool, count=len(queries))
 
     def _known_tokens(self, queries: list[str]) -> tuple[Int64Array, Int32Array]:
         """Give the tokens of the index in each query, one query after the other, and how many each holds."""

@@ -46,8 +46,8 @@ def instruction(wording: Wording, item_format: ItemFormat = "title") -> str:
     """Give the three lines that tell a language model what it reads and what to write."""
     check_format(item_format)
     layout = LAYOUTS[item_format] or wording.layout
-    told = f"Each item is represented by the following format: {layout}"
-    return f"{wording.introduction}\n{told}\n{wording.request}"
+    item_line = f"Each item is represented by the following format: {layout}"
+    return f"{wording.introduction}\n{item_line}\n{wording.request}"
 
 
 def text_fingerprint(catalogue: Catalogue) -> str:

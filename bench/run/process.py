@@ -86,12 +86,12 @@ class ModelProcess:
 
     def _end(self) -> str:
         code = self._process.wait()
-        told = f"the process of model '{self._name}' ended without an answer, at '{self._last_report}': "
+        ended = f"the process of model '{self._name}' ended without an answer, at '{self._last_report}': "
         if code >= 0:
-            return f"{told}exit code {code}"
+            return f"{ended}exit code {code}"
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
         killed = name == "SIGKILL"
-        return told + name + (". The system kills so when memory runs out" if killed else "")
+        return ended + name + (". The system kills so when memory runs out" if killed else "")

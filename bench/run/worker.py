@@ -188,5 +188,5 @@ def _described(error: BaseException, name: str) -> ModelError:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
         frames = frames.tb_next
-    told = "".join(traceback.format_exception(type(error), error, frames)).strip()
-    return ModelError(f"model '{name}' raised {type(error).__name__}: {error}\n\n{told}")
+    trace = "".join(traceback.format_exception(type(error), error, frames)).strip()
+    return ModelError(f"model '{name}' raised {type(error).__name__}: {error}\n\n{trace}")

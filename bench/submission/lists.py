@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bench.record import DEPTH
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array, Rankings, Split
-from bench.submission.columns.cells import PADDING
 from bench.submission.columns.content import id_text
+from bench.submission.columns.list_cells import PADDING
 from bench.submission.columns.ordering import Order
 from bench.submission.columns.pieces import Piece
 from bench.submission.directions import Directions

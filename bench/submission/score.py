@@ -16,7 +16,7 @@ from bench.metrics.ranking import evaluate
 from bench.models import MODELS
 from bench.record import DEPTH, NAME_PATTERN, Audit, Cost, Kind, ModelInfo, PeakVram, Record, dataset_info
 from bench.records.audits import audit
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.newest import newest
 from bench.records.status import status_of
 from bench.records.store import load_records

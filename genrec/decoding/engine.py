@@ -17,7 +17,7 @@ from genrec.decoding.batches import batch_tokens, is_out_of_memory, plan, token_
 from genrec.decoding.beam import BeamRules, beam_search
 from genrec.decoding.branches import Branches, Prefix, run_prefix
 from genrec.decoding.prompt_tokens import common_prefix, continuations, encode
-from genrec.decoding.sample import SampleRules, sample, uniforms
+from genrec.decoding.sampling import SampleRules, sample, uniforms
 from genrec.decoding.seen_texts import SeenTexts, padded
 from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie

@@ -28,7 +28,7 @@ from genrec.training.corpus import Corpus, build_corpus
 from genrec.training.encode import encode
 from genrec.training.loop import Job, train
 from genrec.training.tracking import open_log
-from genrec.weights.base_model import BaseModel, find_base_model
+from genrec.weights.base_model import BaseCheckpoint, find_base_model
 from genrec.weights.threads import threads_for
 from genrec.weights.tokenizer import load_tokenizer, train_tokenizer
 
@@ -80,7 +80,7 @@ def _machine() -> str:
 
 
 def _begin(
-    folder: Path, data: TrainingData, preset: Preset, name: str, seed: int, base: BaseModel | None
+    folder: Path, data: TrainingData, preset: Preset, name: str, seed: int, base: BaseCheckpoint | None
 ) -> Artefact:
     """Read the artefact's record, or write it before anything else is done."""
     if (folder / artefact.RECORD).is_file():
@@ -104,7 +104,7 @@ def _begin(
     return fresh
 
 
-def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | None) -> float:
+def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseCheckpoint | None) -> float:
     """Train with the artefact's backend; gives the seconds that earlier processes spent."""
     preset = begun.settings
     report("prepare texts", 0, 1)
@@ -119,7 +119,7 @@ def _train(folder: Path, begun: Artefact, data: TrainingData, base: BaseModel | 
     )
 
 
-def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:
+def _build(backend: Chosen, preset: Preset, tokenizer: Any, base: BaseCheckpoint | None) -> Trainable:
     if backend == "full":
         from genrec.training.backends.full import build as build_full
 

@@ -24,7 +24,7 @@ EDGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseModel:
+class BaseCheckpoint:
     """A checkpoint on the disk."""
 
     name: str
@@ -35,18 +35,18 @@ class BaseModel:
     """As the package or the model card beside the weights names it."""
 
 
-def find_base_model(name: str, revision: str | None = None) -> BaseModel:
+def find_base_model(name: str, revision: str | None = None) -> BaseCheckpoint:
     """Find a GGUF file (converted at first sight), a local folder, or a complete snapshot in the hub cache.
 
     Raises Unavailable, with the command that gets it, if files are missing.
     """
     if is_gguf(name):
         folder, digest, licence = converted(name, revision)
-        return BaseModel(name=name, folder=folder, revision=digest, licence=licence)
+        return BaseCheckpoint(name=name, folder=folder, revision=digest, licence=licence)
     if Path(name).expanduser().is_dir():
         folder = Path(name).expanduser().resolve()
         _require_files(folder, f"the folder '{name}' is not a complete checkpoint: it has no")
-        return BaseModel(
+        return BaseCheckpoint(
             name=name, folder=folder, revision=_content_revision(folder), licence=_licence(folder)
         )
     from huggingface_hub import snapshot_download
@@ -59,7 +59,7 @@ def find_base_model(name: str, revision: str | None = None) -> BaseModel:
     except (LocalEntryNotFoundError, HFValidationError):
         raise Unavailable(f"the weights of '{name}' are not on this machine; {command}") from None
     _require_files(folder, f"the weights of '{name}' are only partly on this machine ({command}); missing:")
-    return BaseModel(name=name, folder=folder, revision=folder.name, licence=_licence(folder))
+    return BaseCheckpoint(name=name, folder=folder, revision=folder.name, licence=_licence(folder))
 
 
 def shape_of_checkpoint(folder: Path) -> Shape:

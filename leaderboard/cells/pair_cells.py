@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench.comparison.paired import Contender
+from bench.comparison.paired import ComparedModel
 from bench.fusion.complement import Overlap
 from bench.record import View
 from bench.schema import BoolArray, Int64Array, Split
@@ -76,7 +76,7 @@ def side_of(found: tuple[BoolArray, BoolArray], side: str) -> BoolArray:
 
 
 def users_table(
-    pair: tuple[Contender, Contender],
+    pair: tuple[ComparedModel, ComparedModel],
     split: Split,
     view: View,
     users: Int64Array,

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from bench.comparison.board_standings import BoardStandings, contender_of, stand
+from bench.comparison.board_standings import BoardStandings, compared_model_of, stand
 from bench.comparison.paired import (
+    ComparedModel,
     Comparison,
-    Contender,
     GroupDifference,
     compare,
     compare_groups,
@@ -23,7 +23,7 @@ from bench.errors import BenchError, RecordError
 from bench.metrics.ranking import view_of
 from bench.metrics.slices import user_groups
 from bench.record import View
-from bench.records.columns import read_lists, read_texts
+from bench.records.list_files import read_lists, read_texts
 from bench.records.store import LoadedRecords, StoredRecord, load_records
 from bench.schema import Rankings, Split
 from bench.statistics.paired_tests import PairedDifference
@@ -63,24 +63,24 @@ def is_upload(stored: StoredRecord) -> bool:
     return _upload(stored) is not None
 
 
-def contender(stored: StoredRecord) -> Contender | str:
+def compared_model(stored: StoredRecord) -> ComparedModel | str:
     """Give a run to compare, or why it cannot be compared."""
     if (scored := _upload(stored)) is not None:
-        return scored.contender
-    return _contender(stored.id, str(stored.path), bool(stored.held_back), stored)
+        return scored.compared
+    return _compared_model(stored.id, str(stored.path), bool(stored.held_back), stored)
 
 
 def standings(
-    records: Sequence[StoredRecord], metric: str, view: View, guest: Contender | None = None
+    records: Sequence[StoredRecord], metric: str, view: View, guest: ComparedModel | None = None
 ) -> BoardStandings:
     """Give the standing of each record that has ranks, by its id; `guest` is one that is not stored."""
     if guest is not None:
-        return stand(records, metric=metric, view=view, load=contender, guests=[guest])
+        return stand(records, metric=metric, view=view, load=compared_model, guests=[guest])
     files = tuple(f"{stored.path} {bool(stored.held_back)}" for stored in records)
     return _standings(files, metric, view, records)
 
 
-def contenders(first: StoredRecord, second: StoredRecord) -> tuple[Contender, Contender]:
+def compared_models(first: StoredRecord, second: StoredRecord) -> tuple[ComparedModel, ComparedModel]:
     """Give two runs to compare; RecordError if the ranks of one cannot be read."""
     return _readable(first), _readable(second)
 
@@ -90,7 +90,7 @@ def metric_differences(
 ) -> dict[str, PairedDifference]:
     """Compare two runs on several metrics; RecordError if the ranks of one cannot be read."""
     if is_upload(first) or is_upload(second):
-        return compare_metrics(*contenders(first, second), metrics=metrics, view=view)
+        return compare_metrics(*compared_models(first, second), metrics=metrics, view=view)
     return _metric_differences((str(first.path), str(second.path)), tuple(metrics), view, (first, second))
 
 
@@ -107,7 +107,7 @@ def group_differences(
     """Compare two runs within groups of users; RecordError if the ranks of one cannot be read."""
     if is_upload(first) or is_upload(second):
         return compare_groups(
-            *contenders(first, second), user_groups(split), metric=metric, view=view, resamples=1000
+            *compared_models(first, second), user_groups(split), metric=metric, view=view, resamples=1000
         )
     paths = str(first.path), str(second.path)
     return _group_differences(paths, metric, view, (first, second), split)
@@ -152,8 +152,8 @@ def _upload(stored: StoredRecord) -> Scored | None:
     return scored if scored is not None and scored.stored is stored else None
 
 
-def _readable(stored: StoredRecord) -> Contender:
-    found = contender(stored)
+def _readable(stored: StoredRecord) -> ComparedModel:
+    found = compared_model(stored)
     if isinstance(found, str):
         raise RecordError(f"{stored.id}: {found}")
     return found
@@ -177,22 +177,22 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=400)
-def _contender(label: str, path: str, held_back: bool, _stored: StoredRecord) -> Contender | str:
-    return contender_of(_stored)
+def _compared_model(label: str, path: str, held_back: bool, _stored: StoredRecord) -> ComparedModel | str:
+    return compared_model_of(_stored)
 
 
 @st.cache_resource(show_spinner=False, max_entries=50)
 def _standings(
     paths: tuple[str, ...], metric: str, view: View, _records: Sequence[StoredRecord]
 ) -> BoardStandings:
-    return stand(_records, metric=metric, view=view, load=contender)
+    return stand(_records, metric=metric, view=view, load=compared_model)
 
 
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=50)
 def _metric_differences(
     paths: tuple[str, str], metrics: tuple[str, ...], view: View, _pair: tuple[StoredRecord, StoredRecord]
 ) -> dict[str, PairedDifference]:
-    first, second = contenders(*_pair)
+    first, second = compared_models(*_pair)
     return compare_metrics(first, second, metrics=metrics, view=view)
 
 
@@ -211,7 +211,7 @@ def _compare_all(runs: Sequence[StoredRecord], metric: str, view: View) -> Compa
 def _group_differences(
     paths: tuple[str, str], metric: str, view: View, _pair: tuple[StoredRecord, StoredRecord], _split: Split
 ) -> list[GroupDifference]:
-    first, second = contenders(*_pair)
+    first, second = compared_models(*_pair)
     return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=1000)
 
 

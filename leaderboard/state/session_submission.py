@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.comparison.paired import Contender
+from bench.comparison.paired import ComparedModel
 from bench.metrics.ranking import ranks_in_view
 from bench.record import VIEWS
 from bench.records.store import StoredRecord
@@ -65,7 +65,7 @@ class Scored:
     report: Report
     stored: StoredRecord
     rankings: Rankings
-    contender: Contender
+    compared: ComparedModel
 
 
 def score(
@@ -100,7 +100,7 @@ def score(
         report=found.report,
         stored=stored,
         rankings=found.rankings,
-        contender=Contender(
+        compared=ComparedModel(
             label=stored.id, records=(record,), ranks=(ranks,), held_back=bool(stored.held_back)
         ),
     )

@@ -79,7 +79,7 @@ def _readable(runs: Sequence[StoredRecord], cutoff: int) -> list[StoredRecord]:
     """Leave out, and name, the runs that cannot be compared at this cut-off."""
     kept = []
     for one in runs:
-        found = loading.contender(one)
+        found = loading.compared_model(one)
         if isinstance(found, str):
             st.error("One of the runs cannot be compared user by user:")
             st.text(f"{one.id}: {found}")

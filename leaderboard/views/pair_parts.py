@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from bench.comparison.paired import Contender, largest_differences, list_overlap
+from bench.comparison.paired import ComparedModel, largest_differences, list_overlap
 from bench.fusion.complement import overlap
 from bench.labels import GROUP_LABELS, PAIRED_TEST, metric_label
 from bench.metrics.definitions import QUALITY
@@ -30,7 +30,7 @@ _ALL = "all users"
 def show(key: BoardKey, first: StoredRecord, second: StoredRecord, view: View, metric: str) -> None:
     """Show everything about a pair whose ranks can be read at this cut-off."""
     cutoff = int(metric.partition("@")[2])
-    pair = loading.contenders(first, second)
+    pair = loading.compared_models(first, second)
     st.header("Verdict")
     st.text(f"A: {common.run_title(first)}\nB: {common.run_title(second)}")
     if _same(first, second, pair, view):
@@ -47,7 +47,9 @@ def show(key: BoardKey, first: StoredRecord, second: StoredRecord, view: View, m
     _show_users(first, second, pair, split, view, metric)
 
 
-def _same(first: StoredRecord, second: StoredRecord, pair: tuple[Contender, Contender], view: View) -> bool:
+def _same(
+    first: StoredRecord, second: StoredRecord, pair: tuple[ComparedModel, ComparedModel], view: View
+) -> bool:
     """Say so where two runs are one and the same, as far as their users can see."""
     if not np.array_equal(pair[0].ranks[0][view], pair[1].ranks[0][view]):
         return False
@@ -71,7 +73,11 @@ def _show_verdict(first: StoredRecord, second: StoredRecord, view: View, cutoff:
 
 
 def _show_complement(
-    first: StoredRecord, second: StoredRecord, pair: tuple[Contender, Contender], view: View, cutoff: int
+    first: StoredRecord,
+    second: StoredRecord,
+    pair: tuple[ComparedModel, ComparedModel],
+    view: View,
+    cutoff: int,
 ) -> None:
     st.header("What they find together")
     ranks = [one.ranks[0][view] for one in pair]
@@ -133,7 +139,7 @@ def _show_overlap(first: StoredRecord, second: StoredRecord, split: Split, view:
 def _show_users(
     first: StoredRecord,
     second: StoredRecord,
-    pair: tuple[Contender, Contender],
+    pair: tuple[ComparedModel, ComparedModel],
     split: Split,
     view: View,
     metric: str,

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import streamlit as st
 
-from bench.datasets.audit.report import DataAudit, stored_audits
+from bench.datasets.audit.data_audit import DataAudit, stored_audits
 from bench.errors import RecordError
 from bench.reproduction.report import ReproducedRow, Reproduction, load
 from leaderboard.cells.html_table import Badge, Cell, Column, Row

@@ -154,7 +154,7 @@ def _show_result(result: Scored, records: Sequence[StoredRecord], view: View, cu
     st.header("Beside the board")
     newest, _ = board_rows.collapse(records)
     rows = [*newest, result.stored]
-    standings = loading.standings(newest, f"ndcg@{cutoff}", view, guest=result.contender)
+    standings = loading.standings(newest, f"ndcg@{cutoff}", view, guest=result.compared)
     frame = board_rows.leaderboard(rows, view=view, cutoff=cutoff, standings=standings)
     frame = board_rows.by_rank(frame, "ndcg")
     columns = board_cells.board_columns(board_cells.DEFAULT_COLUMNS, cutoff, clicks=False)

@@ -14,7 +14,7 @@ from baselines.co_visit import CoVisit
 from baselines.ease import EASE
 from baselines.item_knn import ItemKNN
 from baselines.markov import Markov
-from baselines.neighbours.history import HistoryRanker, Table
+from baselines.neighbours.history_ranker import HistoryRanker, Table
 from baselines.neighbours.pairs import following
 from baselines.neighbours.texts import text_links
 from baselines.text_co_visit import TextCoVisit

@@ -11,7 +11,7 @@ from record_factory import START, make_rankings, write_record
 from streamlit.testing.v1 import AppTest
 from test_leaderboard_html import json_lines
 
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import compare
 from bench.fusion.complement import overlap
 from bench.metrics.slices import user_groups
@@ -36,7 +36,7 @@ def test_all_pairs_of_several_runs(open_app: Open, folders: dict[str, Path]) -> 
     names = ["random-items", "llama-tiny", "last-item-text", "llama-twin"]
     app = open_app("board", page="compare", runs=[runs[name].id for name in names], by="recall")
     found = compare(
-        [load_contender([runs[name]], name) for name in names],
+        [load_compared([runs[name]], name) for name in names],
         metric="recall@5",
         view="seen_removed",
         resamples=200,
@@ -77,7 +77,7 @@ def test_what_two_runs_find_together(open_app: Open, folders: dict[str, Path]) -
     runs = stored_runs(folders["board"])
     chosen = [runs["llama-tiny"], runs["last-item-text"]]
     app = open_app("board", page="compare", runs=[one.id for one in chosen], k="10")
-    ranks = [load_contender([one]).ranks[0]["seen_removed"] for one in chosen]
+    ranks = [load_compared([one]).ranks[0]["seen_removed"] for one in chosen]
     found = overlap(ranks[0], ranks[1], 10)
     table, reach = html_of(app, "complement"), html_of(app, "reach")
     for count in (found.both, found.first_only, found.second_only, found.neither):
@@ -91,7 +91,7 @@ def test_users_are_sampled_from_a_side_and_a_group(
 ) -> None:
     runs = stored_runs(folders["board"])
     chosen = [runs["llama-tiny"], runs["last-item-text"]]
-    ours, theirs = (load_contender([one]).ranks[0]["seen_removed"] for one in chosen)
+    ours, theirs = (load_compared([one]).ranks[0]["seen_removed"] for one in chosen)
     wanted = (theirs > 0) & (theirs <= 5) & ~((ours > 0) & (ours <= 5)) & sample_split.same_day
     group = "Target bought on the day of the purchase before: same day"
     params = {"page": "compare", "runs": [one.id for one in chosen], "side": "second", "group": group}

@@ -28,11 +28,11 @@ from bench.submission import Entry, ModelCard, Report
 from leaderboard.cells import board_cells
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row, render, safe_link
 from leaderboard.draw import cost_chart
-from leaderboard.export import export
 from leaderboard.frames import board_rows, cost_points, downloads, list_rows
 from leaderboard.frames.cost_points import AXES, Point
 from leaderboard.state import session_submission
 from leaderboard.state.session_submission import Scored, Upload
+from leaderboard.static_page import export
 
 hostile = st.one_of(
     st.text(max_size=30),
@@ -263,7 +263,7 @@ def test_an_upload_scores_as_the_harness_would(sample_split: Split, tmp_path: Pa
     assert scored.stored.record.metrics == evaluate(sample_split, rankings)
     stored = load_record(write_record(tmp_path, sample_split, "mine", skill=0.2))
     for view, ranks in read_ranks(stored).items():
-        np.testing.assert_array_equal(scored.contender.ranks[0][view], ranks)
+        np.testing.assert_array_equal(scored.compared.ranks[0][view], ranks)
     assert scored.stored.record.command == (
         "genrec-bench submit my_lists.jsonl --dataset sample --split leave-one-out --ties file "
         "--name mine --kind sequential"

@@ -27,12 +27,12 @@ from record_factory import (
 )
 
 from bench.comparison.board_standings import stand
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import compare_groups
 from bench.labels import GROUP_LABELS
 from bench.metrics.slices import user_groups
 from bench.record import Cost, ModelInfo, PeakVram
-from bench.records.columns import read_texts
+from bench.records.list_files import read_texts
 from bench.records.store import StoredRecord, load_record, load_records
 from bench.reported.rows import load_reported
 from bench.schema import Split
@@ -200,7 +200,7 @@ def test_runs_to_choose_from_are_ordered_by_strength(board: dict[str, StoredReco
 
 
 def test_group_rows(board: dict[str, StoredRecord], sample_split: Split) -> None:
-    pair = [load_contender([board[name]]) for name in ("llama-tiny", "random-items")]
+    pair = [load_compared([board[name]]) for name in ("llama-tiny", "random-items")]
     parts = user_groups(sample_split)
     groups = compare_groups(*pair, parts, metric="ndcg@5", view="seen_kept", resamples=1000)
     frame = board_rows.group_rows(groups)

@@ -8,7 +8,7 @@ import pytest
 from app_pages import Open, html_of, stored_runs, text_of
 from record_factory import START, write_record
 
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import compare_metrics
 from bench.record import Audit
 from bench.records.store import load_records
@@ -21,7 +21,7 @@ def test_it_says_first_whether_a_run_is_good(open_app: Open, folders: dict[str, 
     runs = stored_runs(folders["board"])
     app = open_app("board", page="run", run=runs["llama-tiny"].id)
     html = html_of(app, "summary")
-    good, cheap = (load_contender([runs[name]], name) for name in ("llama-tiny", "last-item-text"))
+    good, cheap = (load_compared([runs[name]], name) for name in ("llama-tiny", "last-item-text"))
     paired = compare_metrics(good, cheap, metrics=["ndcg@5"], view="seen_removed")["ndcg@5"]
     values = [one.outcomes("ndcg@5", "seen_removed").mean() for one in (good, cheap)]
     lift = formatting.percent(values[0] / values[1] - 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.records.append_only import tracked_files
 from bench.records.check import check_results
-from bench.records.history import tracked_files
 from bench.records.store import load_records
 
 

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bench.records.history import tracked_files
+from bench.records.append_only import tracked_files
 
 TORCH_FREE = ("bench", "baselines", "leaderboard")
 OURS = {*TORCH_FREE, "genrec"}

@@ -13,7 +13,7 @@ from bench.datasets.amazon.literals import parse_literal
 from bench.datasets.own.build import build
 from bench.datasets.own.faults import Faults
 from bench.datasets.own.join import Options
-from bench.datasets.own.tables import Table
+from bench.datasets.own.table_files import Table
 from bench.files.lines import read_blocks
 from bench.schema import Interactions
 

@@ -68,8 +68,8 @@ def last_item_losses(split: Split) -> Reached:
     count = len(split.test)
     rows = np.unique(np.linspace(0, count - 1, num=min(count, ASKED)).astype(np.int64))
     histories, targets = split.test.histories.take(rows), split.test.targets[rows]
-    told = histories.lengths > 0
-    histories, targets = histories.take(np.flatnonzero(told)), targets[told]
+    asked = histories.lengths > 0
+    histories, targets = histories.take(np.flatnonzero(asked)), targets[asked]
     table = _table(split.train, split.train.items, len(split.catalogue))
     last = histories.items[histories.indptr[1:] - 1]
     drawn = histories.items[histories.indptr[:-1] + rng.integers(histories.lengths)]

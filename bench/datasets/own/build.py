@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.datasets.amazon.metadata import cut_title
-from bench.datasets.own.cells import as_names, as_price, as_text
 from bench.datasets.own.codes import IdCodes, as_id
-from bench.datasets.own.columns import NO_TIME, TextTemplate, choose
+from bench.datasets.own.column_roles import NO_TIME, TextTemplate, choose
 from bench.datasets.own.faults import SHOWN, Faults
+from bench.datasets.own.item_values import as_names, as_price, as_text
 from bench.datasets.own.join import Items, Options, Purchases, join
-from bench.datasets.own.tables import Table
+from bench.datasets.own.table_files import Table
 from bench.datasets.own.times import TimeColumn, say
 from bench.errors import ConfigError, DataError
 from bench.progress import report

@@ -38,8 +38,8 @@ def _same_day(examples: Examples) -> BoolArray:
     """Whether each target shares its day with the last item of its history; False where times are unknown."""
     histories, asked_at = examples.histories, examples.request_times
     shares = np.zeros(len(examples), dtype=np.bool_)
-    told = histories.lengths > 0
+    begun = histories.lengths > 0
     if histories.times is not None and asked_at is not None:
-        last = histories.times[histories.indptr[1:][told] - 1]
-        shares[told] = last // _DAY == asked_at[told] // _DAY
+        last = histories.times[histories.indptr[1:][begun] - 1]
+        shares[begun] = last // _DAY == asked_at[begun] // _DAY
     return shares

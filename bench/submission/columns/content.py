@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from bench.submission.columns.cells import PADDING, BadEntry, explode, looks_like_list, numbers
+from bench.submission.columns.list_cells import PADDING, BadEntry, explode, looks_like_list, numbers
 from bench.submission.reading.table import Known
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.schema import FloatArray, Int64Array
-from bench.submission.columns.cells import PADDING, BadEntry, explode, numbers
 from bench.submission.columns.content import id_text
+from bench.submission.columns.list_cells import PADDING, BadEntry, explode, numbers
 from bench.submission.columns.roles import Roles
 from bench.submission.reading.table import Batch, Column, Wanted
 from bench.submission.report import Report, SubmissionError, shown

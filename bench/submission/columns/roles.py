@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.submission.columns import names
-from bench.submission.columns.cells import PADDING, BadEntry, explode
 from bench.submission.columns.content import Content, id_text
+from bench.submission.columns.list_cells import PADDING, BadEntry, explode
 from bench.submission.columns.ordering import (
     Order,
     all_names,

@@ -18,8 +18,8 @@ import numpy as np
 from bench.errors import ConfigError
 from bench.retrieval.item_text import item_texts
 from bench.schema import NO_ITEM, Generations, Int32Array, Int64Array, Rankings, Split
-from bench.submission.columns.cells import BadEntry
 from bench.submission.columns.content import id_text
+from bench.submission.columns.list_cells import BadEntry
 from bench.submission.columns.pieces import as_python, id_fault
 from bench.submission.controls import Choices
 from bench.submission.missing import report_fingerprint

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.submission.columns import names
-from bench.submission.columns.cells import BadEntry, parse_list
 from bench.submission.columns.content import Content
+from bench.submission.columns.list_cells import BadEntry, parse_list
 from bench.submission.columns.ordering import all_names, column_called, listed, order_of_rows
 from bench.submission.columns.roles import find_user
 from bench.submission.controls import Choices, Controls

@@ -8,11 +8,11 @@ from typing import Any
 from genrec.config import Preset
 from genrec.training.backends import Trainable
 from genrec.training.loss import loss_sum
-from genrec.weights.base_model import BaseModel, default_device, quiet, recompute_activations
+from genrec.weights.base_model import BaseCheckpoint, default_device, quiet, recompute_activations
 from genrec.weights.shapes import llama_config, shape_of
 
 
-def build(preset: Preset, tokenizer: Any, base: BaseModel | None) -> Trainable:
+def build(preset: Preset, tokenizer: Any, base: BaseCheckpoint | None) -> Trainable:
     """Make the model in fp32, on the GPU if there is one; fresh weights come from torch's generator."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaForCausalLM

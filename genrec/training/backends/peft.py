@@ -8,10 +8,10 @@ from bench.errors import ConfigError
 from genrec.config import FinetuneSettings
 from genrec.training.backends import Trainable
 from genrec.training.loss import loss_sum
-from genrec.weights.base_model import BaseModel, default_device, load_base_model, recompute_activations
+from genrec.weights.base_model import BaseCheckpoint, default_device, load_base_model, recompute_activations
 
 
-def build(settings: FinetuneSettings, base: BaseModel) -> Trainable:
+def build(settings: FinetuneSettings, base: BaseCheckpoint) -> Trainable:
     """Load the base model and put fp32 adapters on the linear layers of its blocks, or of the upper ones.
 
     The embedding and the output layer stay as loaded (bf16 on a GPU): casting them to fp32, as

@@ -20,7 +20,7 @@ from genrec.training.backends import Trainable
 from genrec.training.backends.unsloth import CORPUS, MARK
 from genrec.training.corpus import Corpus
 from genrec.training.finetune import train_into
-from genrec.weights.base_model import BaseModel, find_base_model, keep_unpacked
+from genrec.weights.base_model import BaseCheckpoint, find_base_model, keep_unpacked
 from genrec.weights.shapes import LORA_TARGETS
 from genrec.weights.tokenizer import load_tokenizer
 
@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     _say({"carried_seconds": carried})
 
 
-def build(begun: Artefact, base: BaseModel) -> Trainable:
+def build(begun: Artefact, base: BaseCheckpoint) -> Trainable:
     """Load the base model and its adapters through unsloth."""
     settings = begun.settings.finetune
     model, _ = unsloth.FastLanguageModel.from_pretrained(

@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 from record_factory import write_cost_only, write_record
 
 from bench.comparison.board_standings import board_standings, stand
-from bench.comparison.contenders import load_contender
-from bench.comparison.paired import Contender, compare
+from bench.comparison.compared_models import load_compared
+from bench.comparison.paired import ComparedModel, compare
 from bench.comparison.pareto import gap_to_better, pareto_front
 from bench.errors import RecordError
 from bench.records.store import load_record, load_records
 from bench.schema import Split
 
 
-def contender(folder: Path, split: Split, name: str, skill: float, seed: int = 0) -> Contender:
-    return load_contender([load_record(write_record(folder, split, name, skill=skill, seed=seed))])
+def compared_model(folder: Path, split: Split, name: str, skill: float, seed: int = 0) -> ComparedModel:
+    return load_compared([load_record(write_record(folder, split, name, skill=skill, seed=seed))])
 
 
 def test_a_board_gives_the_verdicts_of_compare(sample_split: Split, tmp_path: Path) -> None:
     drawn = {"a": (0.05, 1), "b": (0.06, 2), "c": (0.2, 3), "d": (0.23, 3), "e": (0.4, 4)}
-    contenders = [contender(tmp_path, sample_split, name, *skill) for name, skill in drawn.items()]
-    standings = board_standings(contenders, metric="recall@10", view="seen_removed")
-    found = compare(contenders, metric="recall@10", view="seen_removed", resamples=400)
+    models = [compared_model(tmp_path, sample_split, name, *skill) for name, skill in drawn.items()]
+    standings = board_standings(models, metric="recall@10", view="seen_removed")
+    found = compare(models, metric="recall@10", view="seen_removed", resamples=400)
     for row in found.rows:
         place = standings[row.label]
         assert (place.best_rank, place.worst_rank, place.groups) == (
@@ -51,16 +51,18 @@ def test_a_board_says_which_row_is_significantly_better(sample_split: Split, tmp
 
 def test_sixty_models_are_told_apart(sample_split: Split, tmp_path: Path) -> None:
     """Where p-values are drawn, Holm's correction over 1,770 pairs leaves nothing significant."""
-    low = [contender(tmp_path, sample_split, f"low-{number}", 0.02, number) for number in range(2)]
-    many = [Contender(label=f"{n}", records=low[n % 2].records, ranks=low[n % 2].ranks) for n in range(59)]
-    high = contender(tmp_path, sample_split, "high", 0.5)
+    low = [compared_model(tmp_path, sample_split, f"low-{number}", 0.02, number) for number in range(2)]
+    many = [
+        ComparedModel(label=f"{n}", records=low[n % 2].records, ranks=low[n % 2].ranks) for n in range(59)
+    ]
+    high = compared_model(tmp_path, sample_split, "high", 0.5)
     standings = board_standings([*many, high], metric="ndcg@5", view="seen_kept")
     assert (standings["high"].best_rank, standings["high"].worst_rank) == (1, 1)
     assert {standings[one.label].best_rank for one in many} == {2}
 
 
 def test_one_model_is_first_and_none_is_no_board(sample_split: Split, tmp_path: Path) -> None:
-    only = contender(tmp_path, sample_split, "only", 0.1)
+    only = compared_model(tmp_path, sample_split, "only", 0.1)
     place = board_standings([only], metric="ndcg@5", view="seen_kept")["only"]
     assert (place.best_rank, place.worst_rank, place.groups) == (1, 1, (0,))
     assert board_standings([], metric="ndcg@5", view="seen_kept") == {}
@@ -68,7 +70,7 @@ def test_one_model_is_first_and_none_is_no_board(sample_split: Split, tmp_path: 
 
 def test_a_cost_only_record_has_no_standing(sample_split: Split, tmp_path: Path) -> None:
     with pytest.raises(RecordError):
-        load_contender([load_record(write_cost_only(tmp_path, sample_split, "llama-8b"))])
+        load_compared([load_record(write_cost_only(tmp_path, sample_split, "llama-8b"))])
 
 
 points = st.lists(

@@ -14,10 +14,10 @@ from record_factory import START, make_rankings, write_cost_only, write_record
 from typer.testing import CliRunner
 
 from bench.cli import build_app
-from bench.comparison.contenders import find_contenders
+from bench.comparison.compared_models import find_compared
 from bench.comparison.paired import (
+    ComparedModel,
     Comparison,
-    Contender,
     compare,
     compare_groups,
     compare_metrics,
@@ -57,7 +57,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, sample_split: Split) -> Pa
 @pytest.fixture(scope="module")
 def found(results: Path) -> Comparison:
     return compare(
-        find_contenders(["weak", "strong-twin", "strong"], results), metric="ndcg@5", view="seen_removed"
+        find_compared(["weak", "strong-twin", "strong"], results), metric="ndcg@5", view="seen_removed"
     )
 
 
@@ -98,23 +98,23 @@ class TestVerdicts:
 
     def test_the_order_asked_for_does_not_matter(self, found: Comparison, results: Path) -> None:
         again = compare(
-            find_contenders(["strong", "weak", "strong-twin"], results), metric="ndcg@5", view="seen_removed"
+            find_compared(["strong", "weak", "strong-twin"], results), metric="ndcg@5", view="seen_removed"
         )
         assert [(row.label, row.rank, row.letters) for row in again.rows] == [
             (row.label, row.rank, row.letters) for row in found.rows
         ]
         assert again == compare(
-            find_contenders(["strong", "weak", "strong-twin"], results), metric="ndcg@5", view="seen_removed"
+            find_compared(["strong", "weak", "strong-twin"], results), metric="ndcg@5", view="seen_removed"
         )
 
     def test_views_and_metrics_differ(self, results: Path, found: Comparison) -> None:
-        kept = compare(find_contenders(["weak", "strong"], results), metric="recall@20", view="seen_kept")
+        kept = compare(find_compared(["weak", "strong"], results), metric="recall@20", view="seen_kept")
         assert kept.rows[0].mean.value > found.rows[1].mean.value
 
 
 class TestWhatIsCompared:
     def test_a_name_is_its_newest_valid_record(self, results: Path) -> None:
-        weak = find_contenders(["weak", "strong"], results)[0]
+        weak = find_compared(["weak", "strong"], results)[0]
         assert [record.created for record in weak.records] == [START]
 
     def test_by_id_by_stem_and_by_file(self, results: Path) -> None:
@@ -124,19 +124,19 @@ class TestWhatIsCompared:
             if stored.record.created == START - 50 * HOUR
         )
         for reference in (older.id, older.path.stem[:20], str(older.path)):
-            labels = [one.label for one in find_contenders([reference, "weak"], results)]
+            labels = [one.label for one in find_compared([reference, "weak"], results)]
             assert labels[0] == older.id, "two records of one model go by their ids"
             assert labels[1].startswith("sample/weak/2026")
 
     def test_all_seeds(self, results: Path) -> None:
-        one, other = find_contenders(["seeded", "strong"], results, all_seeds=True)
+        one, other = find_compared(["seeded", "strong"], results, all_seeds=True)
         assert [record.seed for record in one.records] == [1, 2, 3]
         assert one.outcomes("recall@5", "seen_kept").shape == (3, 1000)
         assert other.outcomes("recall@5", "seen_kept").shape == (1000,)
         found = compare([one, other], metric="recall@5", view="seen_kept", resamples=2000)
         assert found.rows[1].seeds == (1, 2, 3)
         assert "seeds" in as_text(found) and "two-level bootstrap" in as_text(found)
-        newest = find_contenders(["seeded", "strong"], results)[0]
+        newest = find_compared(["seeded", "strong"], results)[0]
         assert [record.seed for record in newest.records] == [3]
 
     def test_seeds_of_other_settings_are_left_out(self, tmp_path: Path, sample_split: Split) -> None:
@@ -144,7 +144,7 @@ class TestWhatIsCompared:
             model = ModelInfo(name="tuned", kind="generative", display_name="Tuned", parameters={"r": rank})
             write_record(tmp_path, sample_split, "tuned", seed=seed, created=START + seed * HOUR, model=model)
         write_record(tmp_path, sample_split, "other")
-        tuned = find_contenders(["tuned", "other"], tmp_path, all_seeds=True)[0]
+        tuned = find_compared(["tuned", "other"], tmp_path, all_seeds=True)[0]
         assert [record.seed for record in tuned.records] == [2, 3]
 
     def test_the_data_is_chosen_when_there_are_several(
@@ -154,20 +154,20 @@ class TestWhatIsCompared:
             for split in (sample_split, toy_split):
                 write_record(tmp_path, split, name, skill=0.3, seed=len(name))
         with pytest.raises(ConfigError, match="sample, toy.*--dataset"):
-            find_contenders(["one", "two"], tmp_path)
-        chosen = find_contenders(["one", "two"], tmp_path, dataset="toy")
+            find_compared(["one", "two"], tmp_path)
+        chosen = find_compared(["one", "two"], tmp_path, dataset="toy")
         assert {record.dataset.name for one in chosen for record in one.records} == {"toy"}
 
     def test_ties(self, results: Path, sample_split: Split) -> None:
         with pytest.raises(
             RecordError, match="strong on sample \\(leave-one-out, ties file, [0-9a-f]{12}\\)"
         ):
-            find_contenders(["weak", "strong"], results, ties="shuffled:0")
+            find_compared(["weak", "strong"], results, ties="shuffled:0")
 
 
 class TestRefused:
     def ask(self, results: Path, *references: str, metric: str = "ndcg@5", **options: Any) -> Comparison:
-        return compare(find_contenders(references, results, **options), metric=metric, view="seen_kept")
+        return compare(find_compared(references, results, **options), metric=metric, view="seen_kept")
 
     def test_different_data(self, results: Path) -> None:
         shuffled = next(
@@ -220,9 +220,9 @@ class TestRefused:
             self.ask(results, "weak", "strong", metric="recall@60")
 
     def test_view(self, results: Path) -> None:
-        contenders = find_contenders(["weak", "strong"], results)
+        models = find_compared(["weak", "strong"], results)
         with pytest.raises(ConfigError, match="did you mean 'seen_kept'"):
-            compare(contenders, metric="ndcg@5", view="seen-kept")  # type: ignore[arg-type]
+            compare(models, metric="ndcg@5", view="seen-kept")  # type: ignore[arg-type]
 
     def test_damaged_ranks(self, tmp_path: Path, sample_split: Split) -> None:
         path = write_record(tmp_path, sample_split, "one")
@@ -233,12 +233,12 @@ class TestRefused:
 
 
 @pytest.fixture(scope="module")
-def two(results: Path) -> list[Contender]:
-    return find_contenders(["strong", "weak"], results)
+def two(results: Path) -> list[ComparedModel]:
+    return find_compared(["strong", "weak"], results)
 
 
 class TestMoreViewsOfTwoModels:
-    def test_several_metrics_are_one_family(self, two: list[Contender]) -> None:
+    def test_several_metrics_are_one_family(self, two: list[ComparedModel]) -> None:
         metrics = ["recall@5", "ndcg@5", "mrr@10"]
         found = compare_metrics(*two, metrics=metrics, view="seen_kept", resamples=2000)
         assert list(found) == metrics
@@ -246,7 +246,7 @@ class TestMoreViewsOfTwoModels:
         assert found["recall@5"].difference.value == alone["recall@5"].difference.value
         assert found["recall@5"].adjusted_p == pytest.approx(3 * found["recall@5"].p_value)
 
-    def test_groups(self, two: list[Contender], sample_split: Split) -> None:
+    def test_groups(self, two: list[ComparedModel], sample_split: Split) -> None:
         groups = user_groups(sample_split)
         found = compare_groups(*two, groups, metric="recall@5", view="seen_kept", resamples=1000)
         assert [(g.kind, g.label) for g in found] == [(k, g.label) for k, row in groups.items() for g in row]
@@ -263,13 +263,13 @@ class TestMoreViewsOfTwoModels:
         assert min(paired.adjusted_p for paired in tested) == pytest.approx(min(1.0, smallest * len(tested)))
 
     def test_groups_of_several_seeds(self, results: Path, sample_split: Split) -> None:
-        two = find_contenders(["seeded", "weak"], results, all_seeds=True)
+        two = find_compared(["seeded", "weak"], results, all_seeds=True)
         found = compare_groups(
             *two, user_groups(sample_split), metric="recall@5", view="seen_kept", resamples=200
         )
         assert all(g.paired is not None for g in found if g.users)
 
-    def test_largest_differences(self, two: list[Contender]) -> None:
+    def test_largest_differences(self, two: list[ComparedModel]) -> None:
         order = largest_differences(*two, metric="ndcg@5", view="seen_kept")
         differences = np.abs(two[0].outcomes("ndcg@5", "seen_kept") - two[1].outcomes("ndcg@5", "seen_kept"))
         assert sorted(order.tolist()) == list(range(1000))
@@ -304,9 +304,9 @@ class TestPrinted:
             assert len({line.count("|") for line in table}) == 1
 
     def test_latex_is_escaped(self, results: Path) -> None:
-        contenders = find_contenders(["weak", "strong"], results)
-        odd = Contender(label=r"a_b & 100% \cmd{x}", records=contenders[0].records, ranks=contenders[0].ranks)
-        latex = as_latex(compare([odd, contenders[1]], metric="mrr@5", view="seen_kept", resamples=200))
+        models = find_compared(["weak", "strong"], results)
+        odd = ComparedModel(label=r"a_b & 100% \cmd{x}", records=models[0].records, ranks=models[0].ranks)
+        latex = as_latex(compare([odd, models[1]], metric="mrr@5", view="seen_kept", resamples=200))
         assert r"a\_b \& 100\% \textbackslash{}cmd\{x\}" in latex
         assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
         rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
@@ -335,7 +335,7 @@ class TestCommand:
         )
         assert done.exit_code == 0, done.output
         expected = compare(
-            find_contenders(["weak", "strong"], results), metric="recall@10", view="seen_kept", resamples=500
+            find_compared(["weak", "strong"], results), metric="recall@10", view="seen_kept", resamples=500
         )
         assert done.output == renders[option](expected) + "\n"
 

@@ -11,7 +11,7 @@ from record_factory import START, cpu_cost, environment, gpu_cost, make_rankings
 
 from bench.commands.results import list_records
 from bench.comparison.board_standings import board_standings, stand
-from bench.comparison.contenders import find_contenders, load_contender
+from bench.comparison.compared_models import find_compared, load_compared
 from bench.comparison.cost_table import markdown_costs
 from bench.comparison.paired import compare
 from bench.comparison.paired_text import as_text
@@ -29,8 +29,8 @@ from bench.run.runner import Outcome
 from bench.run.terminal import results_table
 from bench.schema import Split
 from leaderboard.cells import board_cells, run_cells
-from leaderboard.export import export
 from leaderboard.frames import board_rows
+from leaderboard.static_page import export
 
 LATER = START + timedelta(days=1)
 
@@ -87,7 +87,7 @@ def test_a_mark_stands_wherever_the_row_does(
     columns = board_cells.board_columns(board_cells.DEFAULT_COLUMNS, 1)
     cells = board_cells.board_rows(frame, columns, links=str)
     page = export(folders[text], tmp_path, view="seen_removed", cutoff=5).read_text()
-    pair = [load_contender([one]) for one in rows]
+    pair = [load_compared([one]) for one in rows]
     places = {
         "README, results": markdown_table(rows),
         "README, summary": summary(rows),
@@ -121,7 +121,7 @@ def test_it_never_replaces_the_full_row(text: str, sample_split: Split, tmp_path
     kept, older = board_rows.collapse(records)
     assert [one.path for one in kept] == [full] and len(older["model"]) == 1
     write_record(tmp_path, sample_split, "other", skill=0.1, seed=5)
-    found = find_contenders(["model", "other"], tmp_path)
+    found = find_compared(["model", "other"], tmp_path)
     assert found[0].records[0].created == START
 
 

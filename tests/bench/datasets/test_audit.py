@@ -11,8 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from bench.commands import data as commands
+from bench.datasets.audit.data_audit import DataAudit, audit_data, file_name, load_audit
 from bench.datasets.audit.findings import Finding
-from bench.datasets.audit.report import DataAudit, audit_data, file_name, load_audit
 from bench.datasets.own.shops import LONGEST, Shop, make_shop
 from bench.datasets.splits import load_split, split_interactions
 from bench.errors import ConfigError, RecordError

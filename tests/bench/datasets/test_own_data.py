@@ -23,7 +23,7 @@ from typer.testing import CliRunner, Result
 from bench.commands import data as commands
 from bench.datasets import load
 from bench.datasets.export import export_interactions
-from bench.datasets.own import store
+from bench.datasets.own import dataset_folder
 from bench.datasets.own.build import build
 from bench.datasets.own.faults import Faults
 from bench.datasets.own.join import Options
@@ -32,7 +32,7 @@ from bench.errors import BenchError, ConfigError, DataError
 from bench.metrics.ranking import evaluate
 from bench.records.audits import audit
 from bench.records.check import check_results
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.store import load_record
 from bench.schema import Interactions, Split
 
@@ -310,7 +310,7 @@ def test_add_use_and_remove(tmp_path: Path) -> None:
     split = load_split("shop", data_dir=home)
     assert split.fingerprint == load_split("sample").fingerprint
     assert split.catalogue.prices == load("sample").catalogue.prices
-    described = store.read_description(home / "shop")
+    described = dataset_folder.read_description(home / "shop")
     assert [source.name for source in described.sources] == ["interactions.parquet", "items.parquet"]
     assert "shop" in run("list", "--data-dir", home).stdout
     with pytest.raises(ConfigError, match="exists"):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.datasets.entries import DATASETS
-from bench.datasets.sources.tables import read_steam, read_yelp
+from bench.datasets.sources.yelp_steam import read_steam, read_yelp
 from bench.errors import DataError
 from bench.schema import Interactions
 

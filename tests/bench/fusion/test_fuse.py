@@ -16,7 +16,7 @@ from bench.fusion.rrf import choose, fuse
 from bench.metrics.ranking import evaluate
 from bench.models import find_model
 from bench.records import store
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.run.runner import Request, run
 from bench.schema import NO_ITEM, Examples, Histories, Split
 

@@ -12,7 +12,7 @@ from bench.cli import build_app
 from bench.fusion import tiers
 from bench.models import find_model
 from bench.records import store
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.run.runner import Request, run
 from bench.schema import Histories, Split
 

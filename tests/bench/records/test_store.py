@@ -21,7 +21,7 @@ from bench.errors import RecordError
 from bench.files.placing import file_sha256
 from bench.records import store
 from bench.records.body import MAX_RECORD_BYTES
-from bench.records.columns import read_lists, read_texts
+from bench.records.list_files import read_lists, read_texts
 from bench.schema import Generations, Split
 
 

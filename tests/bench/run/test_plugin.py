@@ -14,7 +14,7 @@ from bench.datasets.splits import load_split
 from bench.metrics.ranking import evaluate
 from bench.models import MODELS
 from bench.records import store
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.run.session import BenchSession
 
 ROOT = Path(__file__).resolve().parents[3]

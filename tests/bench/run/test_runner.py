@@ -26,7 +26,7 @@ from bench.progress import listening
 from bench.record import ModelInfo
 from bench.records import store
 from bench.records.audits import audit
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.run import runner
 from bench.run.runner import Outcome, Request, dataset_info, run
 from bench.schema import Split

@@ -18,7 +18,7 @@ from bench.commands import results_check as results_check_commands
 from bench.commands.results import group
 from bench.commands.submit import register
 from bench.comparison.board_standings import board_standings
-from bench.comparison.contenders import load_contender
+from bench.comparison.compared_models import load_compared
 from bench.comparison.readme_tables import markdown_table
 from bench.datasets.export import export_for_submission
 from bench.datasets.protocol_facts import facts_in_metadata
@@ -226,8 +226,8 @@ def rows_of(results: Path) -> dict[str, StoredRecord]:
 
 
 def places(results: Path) -> dict[str, int]:
-    contenders = [load_contender([stored], name) for name, stored in rows_of(results).items()]
-    found = board_standings(contenders, metric="recall@5", view="seen_removed")
+    models = [load_compared([stored], name) for name, stored in rows_of(results).items()]
+    found = board_standings(models, metric="recall@5", view="seen_removed")
     return {name: standing.best_rank for name, standing in found.items()}
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.comparison.board_standings import board_standings
-from bench.comparison.contenders import find_contenders, load_contender
+from bench.comparison.compared_models import find_compared, load_compared
 from bench.comparison.paired import compare, compare_metrics
 from bench.comparison.paired_text import as_text
 from bench.comparison.readme_tables import markdown_table
@@ -27,13 +27,13 @@ from bench.metrics.ranking import evaluate, ranks_in_view
 from bench.record import Record
 from bench.records import store
 from bench.records.check import check_results
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.store import load_record, load_records
 from bench.schema import Int32Array, Split
 from bench.submission import Entry, ModelCard, SubmissionError
 from bench.submission.outcomes import Outcomes, build_outcomes_record, known_ranks, read_outcomes_file
-from leaderboard.export import export
 from leaderboard.frames import board_rows
+from leaderboard.static_page import export
 
 K = 5
 ENTRY = Entry(
@@ -217,7 +217,7 @@ def test_paired_verdicts_count_the_users_of_each_side(
     lists = make_rankings(sample_split, skill=0.1, seed=1)
     metrics = evaluate(sample_split, lists)
     write_record(results, sample_split, "baseline", skill=0.1, seed=1, metrics=metrics)
-    pair = find_contenders(["their-model", "baseline"], results)
+    pair = find_compared(["their-model", "baseline"], results)
     found = compare_metrics(*pair, metrics=["recall@5"], view="seen_removed")["recall@5"]
     theirs = ranks_in_view(lists, sample_split.test, "seen_removed")
     hits = (theirs > 0) & (theirs <= 5)
@@ -237,10 +237,10 @@ def test_the_board_the_export_and_the_readme_show_the_row_with_its_mark(
     metrics = evaluate(sample_split, make_rankings(sample_split, skill=0.1))
     write_record(results, sample_split, "baseline", skill=0.1, metrics=metrics)
     records = load_records(results).valid()
-    contenders = [load_contender([stored], stored.record.model.name) for stored in records]
-    standings = board_standings(contenders, metric="recall@5", view="seen_removed")
+    models = [load_compared([stored], stored.record.model.name) for stored in records]
+    standings = board_standings(models, metric="recall@5", view="seen_removed")
     assert standings["their-model"].best_rank == 1 and standings["baseline"].best_rank == 2
-    assert set(board_standings(contenders, metric="recall@10", view="seen_removed")) == {"baseline"}
+    assert set(board_standings(models, metric="recall@10", view="seen_removed")) == {"baseline"}
 
     frame = board_rows.leaderboard(records, view="seen_removed", cutoff=5).set_index("name")
     assert frame.loc["their-model", "recall"] == pytest.approx(float((ranks > 0).mean()))
@@ -320,8 +320,8 @@ def test_the_published_llama_outcomes_of_beauty(
     found = read(folder / "llama-1b.bm25.csv.gz", real_split)
     record = build_outcomes_record(found, ENTRY, real_split, command="")
     store.write(record, real_split, None, None, tmp_path, outcomes=found.ranks)
-    theirs = load_contender(load_records(tmp_path).records)
-    (ours,) = find_contenders(["last-item-text"], Path("results"), dataset="beauty2014")
+    theirs = load_compared(load_records(tmp_path).records)
+    (ours,) = find_compared(["last-item-text"], Path("results"), dataset="beauty2014")
     verdicts = compare_metrics(ours, theirs, metrics=["recall@5", "ndcg@5"], view="seen_removed")
     assert round(verdicts["recall@5"].difference.value, 4) == 0.0041
     assert (verdicts["recall@5"].won, verdicts["recall@5"].lost) == (726, 635)

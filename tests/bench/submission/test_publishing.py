@@ -23,7 +23,7 @@ from bench.comparison.review import quoted, review_comment
 from bench.errors import ConfigError, RecordError, Unavailable
 from bench.metrics.ranking import evaluate
 from bench.record import Audit
-from bench.records.history import added_since
+from bench.records.append_only import added_since
 from bench.records.store import StoredRecord, load_record, load_records
 from bench.schema import Split
 from bench.submission.hub_card import model_card, push_card

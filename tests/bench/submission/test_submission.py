@@ -38,7 +38,7 @@ from bench.errors import BenchError, ConfigError
 from bench.files.placing import Placing
 from bench.record import Record
 from bench.records import store
-from bench.records.columns import read_lists
+from bench.records.list_files import read_lists
 from bench.records.store import load_records
 from bench.schema import NO_ITEM, Rankings, Split
 from bench.submission import (

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bench.commands.submit import register
 from bench.errors import ConfigError
-from bench.records.columns import read_texts
+from bench.records.list_files import read_texts
 from bench.records.store import load_records
 from bench.schema import Split
 from bench.submission import Choices, Entry, Submission, build_record, read_submission

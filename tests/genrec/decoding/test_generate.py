@@ -22,7 +22,7 @@ from genrec.config import GenerateSettings
 from genrec.decoding.attention import grouped_sdpa
 from genrec.decoding.batches import CPU_BUDGET, bytes_per_token, plan, token_budget
 from genrec.decoding.cache import cached
-from genrec.decoding.sample import SampleRules, draw
+from genrec.decoding.sampling import SampleRules, draw
 from genrec.generation.generator import generate
 
 TOKENIZER = writers.tokenizer()

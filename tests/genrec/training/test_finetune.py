@@ -23,7 +23,7 @@ from genrec.training.corpus import build_corpus
 from genrec.training.encode import encode
 from genrec.training.finetune import finetune
 from genrec.training.tracking import open_log
-from genrec.weights.base_model import BaseModel
+from genrec.weights.base_model import BaseCheckpoint
 from genrec.weights.shapes import LLAMA_SHAPES, LORA_TARGETS, llama_config
 
 DATA = shop()
@@ -225,7 +225,7 @@ def test_4_bit_layers_of_any_width_give_the_same_gradients_after_an_evaluation(
     settings = adapter_preset(folder).finetune
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model = build_peft(settings, BaseModel(name="base", folder=folder, revision="")).model
+        model = build_peft(settings, BaseCheckpoint(name="base", folder=folder, revision="")).model
         adapters = [weight for weight in model.parameters() if weight.requires_grad]
         for weight in adapters:
             torch.nn.init.normal_(weight, std=0.1)

@@ -18,7 +18,7 @@ from genrec.training import loop
 from genrec.training.backends.peft import build
 from genrec.training.finetune import finetune
 from genrec.training.loop import make_optimizer
-from genrec.weights.base_model import BaseModel, load_base_model
+from genrec.weights.base_model import BaseCheckpoint, load_base_model
 
 DATA = shop()
 
@@ -28,9 +28,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base_checkpoint(tmp_path_factory.mktemp("hub") / "base", DATA)
 
 
-def described(folder: Path) -> BaseModel:
-    values = {field.name: None for field in dataclasses.fields(BaseModel)}
-    return BaseModel(**{**values, "name": "base", "folder": folder})
+def described(folder: Path) -> BaseCheckpoint:
+    values = {field.name: None for field in dataclasses.fields(BaseCheckpoint)}
+    return BaseCheckpoint(**{**values, "name": "base", "folder": folder})
 
 
 def test_adapters_have_the_rank_the_scale_and_the_dropout_of_the_settings(base: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from baselines.neighbours.constants import Constants
-from baselines.neighbours.history import HistoryRanker, Table
+from baselines.neighbours.history_ranker import HistoryRanker, Table
 from bench.schema import Histories, Rankings, TrainingData
 from bench.tuning.space import Space
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.audit.report import FILE_PATTERN as DATA_AUDIT
+from bench.datasets.audit.data_audit import FILE_PATTERN as DATA_AUDIT
 from bench.errors import ConfigError, RecordError
 from bench.records.notes import is_note
 from bench.records.store import Problem

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.comparison.paired import Contender
+from bench.comparison.paired import ComparedModel
 from bench.datasets.rules.split_rules import LOO, parse_split
 from bench.datasets.rules.tie_rules import FILE
 from bench.errors import ConfigError, RecordError, unknown_name
@@ -15,9 +15,9 @@ from bench.records.store import StoredRecord, find_record, load_record, load_rec
 from bench.records.target_ranks import read_ranks
 
 
-def load_contender(stored: Sequence[StoredRecord], label: str | None = None) -> Contender:
+def load_compared(stored: Sequence[StoredRecord], label: str | None = None) -> ComparedModel:
     """Read the ranks of one model's records (one, or one a seed); RecordError if a file is damaged."""
-    return Contender(
+    return ComparedModel(
         label=label or stored[0].record.model.name,
         records=tuple(one.record for one in stored),
         ranks=tuple(read_ranks(one) for one in stored),
@@ -25,7 +25,7 @@ def load_contender(stored: Sequence[StoredRecord], label: str | None = None) -> 
     )
 
 
-def find_contenders(
+def find_compared(
     references: Sequence[str],
     results_dir: Path,
     *,
@@ -33,7 +33,7 @@ def find_contenders(
     ties: str | None = None,
     split: str | None = None,
     all_seeds: bool = False,
-) -> list[Contender]:
+) -> list[ComparedModel]:
     """Find the models to compare.
 
     A reference is the name of a model (its newest valid record, a full one if there is one), a record's
@@ -67,9 +67,7 @@ def find_contenders(
         best = own[fullest([one.record for one in own])]
         found.append(_newest_of_each_seed(own, best) if all_seeds else [best])
     counts = Counter(stored[0].record.model.name for stored in found)
-    return [
-        load_contender(one, None if counts[one[0].record.model.name] == 1 else one[0].id) for one in found
-    ]
+    return [load_compared(one, None if counts[one[0].record.model.name] == 1 else one[0].id) for one in found]
 
 
 def _record(reference: str, results_dir: Path, names: set[str]) -> StoredRecord:
