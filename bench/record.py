@@ -30,6 +30,9 @@ SPLIT_PATTERN = r"^[a-z0-9](?:[a-z0-9.:_-]{0,62}[a-z0-9])?$"
 TIES_PATTERN = r"^(file|shuffled:\d{1,10}|shuffled-day:\d{1,10})$"
 """The name of a tie rule."""
 
+FORMER_METRICS = {"coverage": "interest_coverage"}
+"""Names of metrics in records of before, and what they are called now."""
+
 Kind = Literal["baseline", "untrained", "sequential", "generative", "hybrid", "cost-only"]
 """baseline: a floor of the published protocol. untrained: counts and text searches, with constants chosen on
 validation users. sequential: learned from purchases, writes no text. generative: writes the next item's text.
@@ -129,11 +132,25 @@ class Slice(_Part):
     metrics: dict[Name, Estimate] = Field(description="recall@5, ndcg@5, mrr@5, recall@10, ...")
 
 
+def _by_present_names(estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+    """Give metrics that older records hold under a former name the name that they have now."""
+    named = {}
+    for name, found in estimates.items():
+        before, at, cutoff = name.partition("@")
+        named[f"{FORMER_METRICS.get(before, before)}{at}{cutoff}"] = found
+    if len(named) < len(estimates):
+        raise ValueError("holds a metric twice, under its former and its present name")
+    return named
+
+
+Estimates = Annotated[dict[Name, Estimate], AfterValidator(_by_present_names)]
+
+
 class Metrics(_Part):
     """Quality in both views; null for a cost-only record."""
 
-    seen_kept: dict[Name, Estimate] = Field(description="Lists as the model returned them.")
-    seen_removed: dict[Name, Estimate] = Field(description="Items of the user's own history dropped.")
+    seen_kept: Estimates = Field(description="Lists as the model returned them.")
+    seen_removed: Estimates = Field(description="Items of the user's own history dropped.")
     slices: dict[View, dict[Name, list[Slice]]] = Field(
         description="View -> slice (history_length, target_popularity, same_day, shared_title) -> groups."
     )

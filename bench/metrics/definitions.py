@@ -76,7 +76,7 @@ def _diversity(lists: Lists, cutoffs: Sequence[int]) -> list[FloatArray]:
     return diversity.list_diversity(lists.rankings, lists.attributes, cutoffs)
 
 
-def _coverage(lists: Lists, cutoffs: Sequence[int]) -> list[FloatArray]:
+def _interest_coverage(lists: Lists, cutoffs: Sequence[int]) -> list[FloatArray]:
     return diversity.interest_coverage(lists.rankings, lists.split.test.histories, lists.attributes, cutoffs)
 
 
@@ -96,7 +96,7 @@ METRICS: dict[str, Metric] = {
             of_user=_popularity_bias,
         ),
         Metric(name="diversity", label="Diversity", schema=1, of_user=_diversity),
-        Metric(name="coverage", label="Coverage of interests", schema=1, of_user=_coverage),
+        Metric(name="interest_coverage", label="Coverage of interests", schema=1, of_user=_interest_coverage),
     )
 }
 QUALITY = tuple(name for name, metric in METRICS.items() if metric.gain is not None)

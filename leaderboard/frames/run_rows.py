@@ -43,11 +43,6 @@ def metrics_frame(record: Record) -> pd.DataFrame:
     return frame.astype({"value": float, "low": float, "high": float})
 
 
-def metric_names(record: Record) -> list[str]:
-    """Name the metrics of a record in the order it holds them, without cut-offs."""
-    return list(dict.fromkeys(metrics_frame(record)["metric"]))
-
-
 def slices_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
     """Give a metric by group of users: slice, group, users, value, low, high, in the record's order."""
     groups = record.metrics.slices.get(record.shown_view(view), {}) if record.metrics else {}

@@ -216,7 +216,7 @@ def test_one_rule_for_peak_vram_in_every_table(sample_split: Split, tmp_path: Pa
 
 
 def test_labels() -> None:
-    assert [metric_label(name) for name in ("ndcg@10", "recall", "coverage@5", "novelty@5")] == [
+    assert [metric_label(name) for name in ("ndcg@10", "recall", "interest_coverage@5", "novelty@5")] == [
         "nDCG@10",
         "Recall",
         "Coverage of interests@5",

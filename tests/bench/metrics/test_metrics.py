@@ -134,7 +134,7 @@ class TestByHand:
         found = evaluate(toy_split, lists(*[[]] * 6), depth=50).seen_kept
         assert found["recall@20"].value == 0.0
         assert found["catalogue_coverage@20"].value == 0.0
-        assert found["coverage@5"].value == 0.0
+        assert found["interest_coverage@5"].value == 0.0
         assert found["diversity@5"].value is None
         assert found["popularity_bias@5"].value is None
 
@@ -214,7 +214,7 @@ class TestAgainstBruteForce:
                 expected["full_lists"] = brute.mean([float(size >= k) for size in sizes])
                 expected["catalogue_coverage"] = len(listed) / len(split.catalogue)
                 expected["diversity"] = brute.mean([brute.diversity(split.catalogue, row, k) for row in rows])
-                expected["coverage"] = brute.mean(
+                expected["interest_coverage"] = brute.mean(
                     [brute.coverage(split.catalogue, r, h, k) for r, h in zip(rows, histories, strict=True)]
                 )
                 expected["popularity_bias"] = brute.mean(

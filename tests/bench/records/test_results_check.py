@@ -111,6 +111,27 @@ def test_each_edit_of_a_record_is_found(change: Any, message: str, results: Path
     assert message in messages(check_results(results))
 
 
+def with_former_names(body: dict[str, Any]) -> None:
+    for view in ("seen_kept", "seen_removed"):
+        found = body["metrics"][view]
+        body["metrics"][view] = {
+            name.replace("interest_coverage", "coverage"): one for name, one in found.items()
+        }
+
+
+def test_a_metric_under_its_former_name_is_read_and_checked(results: Path) -> None:
+    path = record_of(results)
+    written = load_record(path, results).record.metrics
+    edit(path, with_former_names)
+    assert '"coverage@5"' in path.read_text() and "interest_coverage" not in path.read_text()
+    assert load_record(path, results).record.metrics == written
+    assert messages(check_results(results)) == ""
+    edit(path, lambda body: body["metrics"]["seen_kept"]["coverage@5"].__setitem__("value", 1.0))
+    assert "coverage@5" in messages(check_results(results))
+    edit(path, lambda body: body["metrics"]["seen_kept"].__setitem__("interest_coverage@5", {"value": 0.5}))
+    assert "holds a metric twice" in messages(check_results(results))
+
+
 def test_edited_lists_are_found_even_if_their_hash_is_edited_too(results: Path) -> None:
     from bench.files.placing import file_sha256
 
