@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
             content = [row.model_dump() | {"interval": _intervals(row)} for row in rows]
             typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
             return
-        width = min(max(shutil.get_terminal_size((100, 24)).columns, 72), 120)
+        width = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
         typer.echo(reported_table(rows, width))
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.text_table import new_table, render
+
 if TYPE_CHECKING:
     from bench.reproduction.report import Reproduction
 
@@ -43,24 +45,26 @@ def reproduce(
 
 
 def as_text(found: Reproduction, width: int = 100) -> str:
-    """Lay the report out by what was run, one line a figure."""
-    lines = [f"{found.dataset}, fingerprint {found.fingerprint[:12]}"]
+    """Lay the report out, a table for what was run, and below each the reasons of its differences."""
+    parts = [f"{found.dataset}, fingerprint {found.fingerprint[:12]}"]
     for (section, what), group in groupby(found.rows, key=lambda row: (row.section, row.what)):
         rows = list(group)
-        lines += ["", *wrap(f"{section}: {what}", width)]
-        lines.append(f"  {'':<34}{'published':>12}{'ours':>14}{'difference':>14}")
+        table = new_table(["", "published", "ours", "difference", ""], left=(0, -1))
         for row in rows:
-            mark = {True: "  agrees", False: "  differs", None: ""}[row.agrees]
-            published = "-" if row.published is None else _figure(row.published)
+            verdict = {True: "agrees", False: "differs", None: ""}[row.agrees]
             difference = "-" if row.difference is None else f"{row.difference:+.8f}".rstrip("0").rstrip(".")
-            ours = "-" if row.ours is None else _figure(row.ours)
-            lines.append(f"  {row.metric:<34}{published:>12}{ours:>14}{difference:>14}{mark}")
-            if len({other.why for other in rows}) > 1 and row.why:
-                lines += wrap(row.why, width, initial_indent="    ", subsequent_indent="    ")
-        if len({row.why for row in rows}) == 1 and rows[0].why:
-            lines += wrap(rows[0].why, width, initial_indent="  why: ", subsequent_indent="  ")
-    return "\n".join(lines)
+            table.add_row(row.metric, _figure(row.published), _figure(row.ours), difference, verdict)
+        reasons = {row.why: row.metric for row in reversed(rows) if row.why}
+        single = len(reasons) == 1
+        lines = [f"why: {why}" if single else f"{metric}: {why}" for why, metric in reversed(reasons.items())]
+        wrapped = [line for why in lines for line in wrap(why, width - 2)]
+        parts.append(
+            "\n".join(
+                [*wrap(f"{section}: {what}", width), render(table, width), *(f"  {line}" for line in wrapped)]
+            )
+        )
+    return "\n\n".join(parts)
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1 else f"{value:.8f}"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if value >= 1 else f"{value:.8f}"

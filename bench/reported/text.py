@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from string import ascii_uppercase
 from textwrap import wrap
 
-from bench.reported.rows import Protocol, ReportedRow
+from bench.reported.rows import ReportedRow
+from bench.text_table import new_table, render
 
 COLUMNS = ("recall@5", "ndcg@5", "mrr@5", "recall@10", "ndcg@10")
 _SHORT = {"recall": "R", "ndcg": "N", "mrr": "MRR"}
@@ -18,25 +18,28 @@ _LEGEND = (
 
 
 def reported_table(rows: Sequence[ReportedRow], width: int = 100) -> str:
-    """Lay rows out by source, each with its notes below it, then the protocols they refer to."""
-    letters = _protocol_letters(rows)
-    model_width = max(24, width - 7 * len(COLUMNS) - 9)
-    heads = "".join(f"{_short(name):>7}" for name in COLUMNS)
-    lines = [f"  {'':{model_width}}{heads}  prot."]
-    for _, group in groupby(rows, key=lambda row: (row.source_id, row.place, row.read)):
-        members = list(group)
-        lines += ["", *_source_lines(members[0], width)]
-        for row in members:
-            lines += _row_lines(row, letters[row.protocol], model_width, width)
-    lines += ["", "Protocols"]
-    for protocol, letter in letters.items():
-        lines += wrap(f"{letter}: {protocol.note}", width, initial_indent="  ", subsequent_indent="     ")
+    """Lay rows out as one table; below it the sources, protocols and notes that it refers to."""
+    protocols = dict(zip(dict.fromkeys(row.protocol for row in rows), ascii_uppercase, strict=False))
+    sources = {text: number for number, text in enumerate(dict.fromkeys(map(_source, rows)), start=1)}
+    table = new_table(["row", "model", *map(_short, COLUMNS), "see"], left=(1, -1))
+    for number, row in enumerate(rows, start=1):
+        figures = (_number(row.metrics.get(name)) for name in COLUMNS)
+        mark = "" if row.comparable else "x "
+        table.add_row(
+            f"{mark}{number}", row.model, *figures, f"{protocols[row.protocol]} {sources[_source(row)]}"
+        )
+    notes = {str(number): note for number, row in enumerate(rows, start=1) if (note := _note(row))}
+    parts = {
+        "Protocols": {letter: protocol.note for protocol, letter in protocols.items()},
+        "Sources": {str(number): text for text, number in sources.items()},
+        "Notes on rows": notes,
+    }
+    lines = [render(table, width)]
+    for title, entries in parts.items():
+        lines += ["", title]
+        for key, text in entries.items():
+            lines += wrap(f"{key:>4}: {text}", width, subsequent_indent=" " * 6, break_on_hyphens=False)
     return "\n".join([*lines, "", *wrap(_LEGEND, width)])
-
-
-def _protocol_letters(rows: Sequence[ReportedRow]) -> dict[Protocol, str]:
-    distinct = dict.fromkeys(row.protocol for row in rows)
-    return dict(zip(distinct, ascii_uppercase, strict=False))
 
 
 def _short(metric: str) -> str:
@@ -44,19 +47,11 @@ def _short(metric: str) -> str:
     return f"{_SHORT[name]}@{cutoff}"
 
 
-def _source_lines(row: ReportedRow, width: int) -> list[str]:
-    text = f"{row.source.title}, {row.place} [{row.read}]" + (
-        f" {row.source.link}" if row.source.link else ""
-    )
-    return wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def _source(row: ReportedRow) -> str:
+    return f"{row.source.title}, {row.place} [{row.read}] {row.source.link}".rstrip()
 
 
-def _row_lines(row: ReportedRow, letter: str, model_width: int, width: int) -> list[str]:
-    names = wrap(row.model, model_width - 1)
-    cells = "".join(f"{_number(row.metrics.get(name)):>7}" for name in COLUMNS)
-    mark = " " if row.comparable else "x"
-    lines = [f"{mark} {names[0]:{model_width}}{cells}  {letter}"]
-    lines += [f"  {name}" for name in names[1:]]
+def _note(row: ReportedRow) -> str:
     others = [f"{_short(name)} {value:.4f}." for name, value in row.metrics.items() if name not in COLUMNS]
     slices = [
         f"{part.label} ({part.users:,} users): "
@@ -64,8 +59,7 @@ def _row_lines(row: ReportedRow, letter: str, model_width: int, width: int) -> l
         + "."
         for part in row.slices
     ]
-    note = " ".join([*others, row.notes, *slices, _cost(row)]).strip()
-    return lines + wrap(note, width, initial_indent="    ", subsequent_indent="    ")
+    return " ".join([*others, row.notes, *slices, _cost(row)]).strip()
 
 
 def _number(value: float | None) -> str:
