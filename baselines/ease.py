@@ -9,19 +9,18 @@ data" (WWW 2019), equations 8 and 9; the decay over the history is ours, 1 being
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 from scipy.linalg import lapack
 
-from baselines.neighbours.constants import Constants
+from baselines.neighbours.constants import Constants, TunableModel
 from baselines.neighbours.history_ranker import history_weights
 from bench.errors import BenchError
 from bench.retrieval.best import best_in_dense
 from bench.schema import NO_ITEM, Histories, Rankings, TrainingData
-from bench.tuning.space import Real, Space
+from bench.tuning.space import Real
 
 USERS_PER_CHUNK = 256
 """Users scored at a time; each takes one float32 an item."""
@@ -34,7 +33,7 @@ class EASESettings(Constants):
     history_decay: Annotated[float, Field(ge=0, le=1), Real(0.2, 1)] = 0.6
 
 
-class EASE:
+class EASE(TunableModel):
     """One dense float32 matrix, items by items, is held: 0.6 GB for 12,000 items, 1.3 GB for 18,000.
 
     Lists hold no item of the user's own history; an empty history gets an empty list. Nothing is drawn:
@@ -43,16 +42,7 @@ class EASE:
 
     kind = "sequential"
     display_name = "EASE"
-
-    def __init__(self, *, seed: int = 0, **constants: Any) -> None:
-        self.seed = seed
-        self.settings = EASESettings.read(constants)
-        self.parameters: Mapping[str, Any] = self.settings.model_dump()
-
-    @classmethod
-    def space(cls) -> Space:
-        """Give the search range of each constant."""
-        return EASESettings.space()
+    Settings = EASESettings
 
     def fit(self, data: TrainingData) -> None:
         """Solve for B."""

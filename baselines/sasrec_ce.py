@@ -24,14 +24,14 @@ import platformdirs
 from numpy.typing import NDArray
 from pydantic import Field
 
-from baselines.neighbours.constants import Constants
+from baselines.neighbours.constants import Constants, TunableModel
 from baselines.repeat_last import newest_items
 from bench.errors import Unavailable
 from bench.metrics.ranking import target_ranks, user_outcomes
 from bench.progress import report
 from bench.retrieval.best import best_in_dense
 from bench.schema import NO_ITEM, Generations, Histories, Rankings, TrainingData
-from bench.tuning.space import Real, Space, Whole
+from bench.tuning.space import Real, Whole
 
 USERS_PER_CHUNK = 256
 
@@ -50,21 +50,12 @@ class SASRecSettings(Constants):
     patience: Annotated[int, Field(ge=1, le=100)] = 4
 
 
-class SASRecCE:
+class SASRecCE(TunableModel):
     """Lists hold no item of the user's own history; an empty history gets an empty list."""
 
     kind = "sequential"
     display_name = "SASRec, cross-entropy"
-
-    def __init__(self, *, seed: int = 0, **constants: Any) -> None:
-        self.seed = seed
-        self.settings = SASRecSettings.read(constants)
-        self.parameters: Mapping[str, Any] = self.settings.model_dump()
-
-    @classmethod
-    def space(cls) -> Space:
-        """Give the search range of each constant."""
-        return SASRecSettings.space()
+    Settings = SASRecSettings
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable where torch or transformers is missing."""

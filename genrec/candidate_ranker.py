@@ -25,12 +25,11 @@ from bench.progress import report
 from bench.retrieval.list_rules import collapse
 from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, TrainingData
 from genrec import artefact
-from genrec.availability import check_available, import_libraries
 from genrec.config import Preset, ScoreSettings, load_preset, settings_digest
 from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.prompt_format import item_texts, prompts
 from genrec.recommender import finetuning_facts, release_device_memory
-from genrec.training.finetune import Finetuned, finetune
+from genrec.training.finetune import Finetuned, check_model, finetune
 from genrec.weights.threads import threads_for
 
 
@@ -66,15 +65,7 @@ class CandidateRanker:
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
-        found = artefact.find_trained(
-            self._work,
-            self._weights_name,
-            self.preset,
-            seed=self._seed,
-            fingerprint=data.generative_fingerprint,
-        )
-        check_available(self.preset, self.name, finetuned=found is not None)
-        import_libraries(self.preset)
+        check_model(self.preset, self.name, data, seed=self._seed, work=self._work)
 
     def fit(self, data: TrainingData) -> None:
         """Fit the row, and fine-tune the language model or take the finished one."""

@@ -21,11 +21,10 @@ from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
-from genrec.availability import check_available, import_libraries
 from genrec.config import GenerateSettings, Preset, load_preset
 from genrec.generation.generator import TextGenerator, generation_key
 from genrec.prompt_format import item_texts, prompts
-from genrec.training.finetune import Finetuned, finetune
+from genrec.training.finetune import Finetuned, check_model, finetune
 
 CURVE_POINTS = 200
 """Entries of the loss curve and the memory timeline that go into a record, at most."""
@@ -89,15 +88,7 @@ class GenerativeRecommender:
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
-        found = artefact.find_trained(
-            self._work,
-            self._weights_name,
-            self.preset,
-            seed=self._seed,
-            fingerprint=data.generative_fingerprint,
-        )
-        check_available(self.preset, self.name, finetuned=found is not None)
-        import_libraries(self.preset)
+        check_model(self.preset, self.name, data, seed=self._seed, work=self._work)
 
     def fit(self, data: TrainingData) -> None:
         """Fine-tune, or take the finished model of the same settings, data and seed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -38,3 +38,19 @@ class Constants(BaseModel):
             for part in field.metadata
             if isinstance(part, Whole | Real | OneOf)
         }
+
+
+class TunableModel:
+    """A model whose constants are a subclass's `Settings`: checked when it is made, searched by a tuner."""
+
+    Settings: ClassVar[type[Constants]]
+
+    def __init__(self, *, seed: int = 0, **constants: Any) -> None:
+        self.seed = seed
+        self.settings: Any = self.Settings.read(constants)
+        self.parameters: Mapping[str, Any] = self.settings.model_dump()
+
+    @classmethod
+    def space(cls) -> Space:
+        """Give the search range of each constant."""
+        return cls.Settings.space()

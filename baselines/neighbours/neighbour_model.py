@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
 
-from baselines.neighbours.constants import Constants
+from baselines.neighbours.constants import TunableModel
 from baselines.neighbours.history_ranker import HistoryRanker, Table
 from bench.schema import Histories, Rankings, TrainingData
-from bench.tuning.space import Space
 
 
-class NeighbourModel:
+class NeighbourModel(TunableModel):
     """Fits tables of item links and ranks by what a user's history says through them.
 
     A subclass gives `Settings` and `tables`. Lists hold no item of the user's own history and end where no
@@ -20,17 +18,6 @@ class NeighbourModel:
     """
 
     kind = "untrained"
-    Settings: ClassVar[type[Constants]]
-
-    def __init__(self, *, seed: int = 0, **constants: Any) -> None:
-        self.seed = seed
-        self.settings: Any = self.Settings.read(constants)
-        self.parameters: Mapping[str, Any] = self.settings.model_dump()
-
-    @classmethod
-    def space(cls) -> Space:
-        """Give the search range of each constant."""
-        return cls.Settings.space()
 
     def tables(self, data: TrainingData) -> Sequence[Table]:
         """Count the tables in the training data."""

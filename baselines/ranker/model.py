@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from baselines.neighbours.constants import Constants
+from baselines.neighbours.constants import Constants, TunableModel
 from baselines.ranker.examples import Examples, make_examples
 from baselines.ranker.features import feature_names, features
 from baselines.ranker.shop import Shop
@@ -26,7 +26,7 @@ from bench.errors import Unavailable
 from bench.progress import report
 from bench.schema import NO_ITEM, FloatArray, Generations, Histories, Rankings, TrainingData
 from bench.tuning.ledger import find_ledger
-from bench.tuning.space import Real, Space, Whole
+from bench.tuning.space import Real, Whole
 
 USERS_PER_CHUNK = 1024
 MAX_TREES = 400
@@ -46,22 +46,12 @@ class RankerSettings(Constants):
     truncation: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
-class Ranker:
+class Ranker(TunableModel):
     """Two stages. Lists are at most `candidates` long and hold no item of the user's own history."""
 
     kind = "sequential"
     display_name = "Two-stage ranker (LambdaRank)"
-
-    def __init__(self, *, seed: int = 0, **constants: Any) -> None:
-        self.seed = seed
-        self.settings = RankerSettings.read(constants)
-        self.parameters: Mapping[str, Any] = self.settings.model_dump()
-        self._booster: Any = None
-
-    @classmethod
-    def space(cls) -> Space:
-        """Give the search range of each constant."""
-        return RankerSettings.space()
+    Settings = RankerSettings
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable where LightGBM is not installed."""

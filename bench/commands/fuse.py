@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.fusion.members import Answers
 
 ChosenView = Literal["seen_removed", "seen_kept"]
 Lists = Annotated[
@@ -54,8 +58,7 @@ def fuse(
         raise ConfigError(f"fusing takes two or more different rows, got: {', '.join(models)}")
     parse_metric(by)
     entry = Entry(name=name or "-and-".join(models), kind="hybrid")
-    answers = members.parse_answers(lists or [], texts=False) | members.parse_answers(texts or [], texts=True)
-    _check_names(answers, models)
+    answers = given_answers(lists, texts, models)
     whole = members.load(dataset, split, ties, data_dir)
     stored = [] if validation_only else members.newest_records(models, whole, results)
     asked = [members.validation_lists(model, whole, answers, seed=seed) for model in models]
@@ -67,10 +70,7 @@ def fuse(
     typer.echo(f"  fused {chosen.value:.4f} with k = {chosen.constant}, best of {chosen.trials} settings")
     if validation_only:
         return
-    words = ["genrec-bench", "fuse", *models, "--name", entry.name, "--dataset", dataset]
-    words += ["--split", split, "--ties", ties, "--by", by, "--view", view, "--seed", str(seed)]
-    for option, given in (("--lists", lists), ("--texts", texts)):
-        words += [word for one in given or [] for word in (option, one)]
+    options = {"name": entry.name, "dataset": dataset, "split": split, "ties": ties, "by": by, "view": view}
     path, fused = fused_record.write_fused(
         entry,
         models,
@@ -79,7 +79,7 @@ def fuse(
         whole,
         metric=by,
         view=view,
-        command=shlex.join(words),
+        command=command_again("fuse", models, options | {"seed": seed}, lists, texts),
         results_dir=results,
         seed=seed,
     )
@@ -118,8 +118,7 @@ def complement(
 
     if first == second:
         raise ConfigError("comparing takes two different rows")
-    answers = members.parse_answers(lists or [], texts=False) | members.parse_answers(texts or [], texts=True)
-    _check_names(answers, [first, second])
+    answers = given_answers(lists, texts, [first, second])
     whole = members.load(dataset, split, ties, data_dir)
     if validation:
         asked = [members.validation_lists(name, whole, answers, seed=seed) for name in (first, second)]
@@ -147,10 +146,29 @@ def complement(
     )
 
 
-def _check_names(answers: object, models: list[str]) -> None:
+def given_answers(lists: list[str] | None, texts: list[str] | None, rows: list[str]) -> dict[str, Answers]:
+    """Read --lists and --texts; ConfigError for a row that the command does not use."""
     from bench.errors import unknown_name
+    from bench.fusion.members import parse_answers
 
-    assert isinstance(answers, dict)
+    answers = parse_answers(lists or [], texts=False) | parse_answers(texts or [], texts=True)
     for name in answers:
-        if name not in models:
-            raise unknown_name("row with answers in --lists or --texts", name, models)
+        if name not in rows:
+            raise unknown_name("row with answers in --lists or --texts", name, rows)
+    return answers
+
+
+def command_again(
+    command: str,
+    rows: list[str],
+    options: Mapping[str, object],
+    lists: list[str] | None,
+    texts: list[str] | None,
+) -> str:
+    """Give the command line that makes the same record, with every option."""
+    words = ["genrec-bench", command, *rows]
+    for option, value in options.items():
+        words += [f"--{option}", str(value)]
+    for option, given in (("--lists", lists), ("--texts", texts)):
+        words += [word for one in given or [] for word in (option, one)]
+    return shlex.join(words)

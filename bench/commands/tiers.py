@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.commands.fuse import ChosenView, Lists, Results, Texts
+from bench.commands.fuse import ChosenView, Lists, Results, Texts, command_again, given_answers
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +43,7 @@ def tiers(
         raise ConfigError("tiers take two different rows")
     parse_metric(by)
     entry = Entry(name=name or f"{cheap}-then-{costly}", kind="hybrid")
-    answers = members.parse_answers(lists or [], texts=False) | members.parse_answers(texts or [], texts=True)
+    answers = given_answers(lists, texts, [cheap, costly])
     whole = members.load(dataset, split, ties, data_dir)
     stored = members.newest_records([cheap, costly], whole, results)
     popularity = np.bincount(whole.train.items, minlength=len(whole.catalogue))
@@ -54,10 +53,7 @@ def tiers(
     rule = tiers.fit(seen, *known)
     share = tiers.best_share(tiers.curve(rule.order(seen), *known))
     order = rule.order(tiers.groups(whole.test.histories, popularity))
-    words = ["genrec-bench", "tiers", cheap, costly, "--name", entry.name, "--dataset", dataset]
-    words += ["--split", split, "--ties", ties, "--by", by, "--view", view, "--seed", str(seed)]
-    for option, given in (("--lists", lists), ("--texts", texts)):
-        words += [word for one in given or [] for word in (option, one)]
+    options = {"name": entry.name, "dataset": dataset, "split": split, "ties": ties, "by": by, "view": view}
     path, record = write_tiered(
         entry,
         stored,
@@ -66,7 +62,7 @@ def tiers(
         whole,
         metric=by,
         view=view,
-        command=shlex.join(words),
+        command=command_again("tiers", [cheap, costly], options | {"seed": seed}, lists, texts),
         results_dir=results,
         seed=seed,
     )

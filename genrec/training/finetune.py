@@ -19,7 +19,7 @@ from bench.progress import report
 from bench.schema import Histories, TrainingData
 from genrec import artefact
 from genrec.artefact import Artefact
-from genrec.availability import Chosen, choose_backend
+from genrec.availability import Chosen, check_available, choose_backend, import_libraries
 from genrec.config import Preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.training import checkpoint
@@ -43,6 +43,17 @@ class Finetuned:
     """Nothing was trained: the artefact was finished before."""
     carried_seconds: float
     """Part of the artefact's `fit_seconds` that earlier processes spent."""
+
+
+def check_model(preset: Preset, name: str, data: TrainingData, *, seed: int, work: Path) -> None:
+    """Raise Unavailable unless the model can be fine-tuned on the data, or is there, and can be asked.
+
+    Imports what that takes.
+    """
+    weights = preset.weights_of or name
+    found = artefact.find_trained(work, weights, preset, seed=seed, fingerprint=data.generative_fingerprint)
+    check_available(preset, name, finetuned=found is not None)
+    import_libraries(preset)
 
 
 def finetune(data: TrainingData, preset: Preset, name: str, *, seed: int, work: Path) -> Finetuned:

@@ -141,6 +141,8 @@ def test_validation_lists_may_come_from_a_file(measured: Path, sample_split: Spl
         (["fuse", "markov", "markov"], "two or more different rows"),
         (["fuse", "markov", "llama-8b", "--validation-only"], "must be given: --lists llama-8b=FILE"),
         (["fuse", "markov", "ease", "--lists", "x"], "NAME=FILE"),
+        (["fuse", "markov", "ease", "--lists", f"eas={__file__}"], "did you mean 'ease'"),
+        (["tiers", "markov", "ease", "--texts", f"mark={__file__}"], "did you mean 'markov'"),
         (["complement", "markov", "markov"], "two different rows"),
         (["fuse", "markov", "nobody"], "nobody"),
     ],
