@@ -11,6 +11,9 @@ from bench.retrieval import bm25
 from bench.retrieval.item_text import item_texts
 from bench.schema import NO_ITEM, Histories, Rankings, TrainingData
 
+QUERIES_PER_CHUNK = 1 << 16
+"""Searched at a time, so that scores and ranking keys are held for these alone."""
+
 
 class LastItemText:
     """Searches with the last item's line, the one the language models read, in an index of all lines.
@@ -37,5 +40,9 @@ class LastItemText:
         begun = np.flatnonzero(histories.lengths)
         last_items = histories.items[histories.indptr[1:][begun] - 1]
         queries, place = np.unique(last_items, return_inverse=True)
-        lists[begun] = self._index.top_k([self._texts[item] for item in queries], depth).items[place]
+        found = np.empty((len(queries), depth), dtype=np.int32)
+        for start in range(0, len(queries), QUERIES_PER_CHUNK):
+            texts = [self._texts[item] for item in queries[start : start + QUERIES_PER_CHUNK]]
+            found[start : start + QUERIES_PER_CHUNK] = self._index.top_k(texts, depth).items
+        lists[begun] = found[place]
         return lists

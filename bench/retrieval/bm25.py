@@ -14,6 +14,8 @@ the index's float32 entries).
 - A word that most documents hold ("title") would make every row of the product dense. Such common tokens
   are kept apart: queries with the same common tokens share one dense background score, which is added to
   the documents that the rarer tokens find; of the others only the best `depth` can enter a list.
+- That scores all documents that share a word with the query: on ten times the items it is a hundred times the
+  work. Where there is much of it, `bench.retrieval.pruned` leaves out what cannot enter a list (needs numba).
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
 from itertools import chain
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,20 +37,23 @@ from scipy import sparse
 from bench.ragged import cut
 from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array
 
+if TYPE_CHECKING:
+    from bench.retrieval.pruned import PrunedSearch
+
 
 def _import_bm25s() -> ModuleType:
-    """Import bm25s without JAX, which is not used here.
+    """Import bm25s without what it starts wherever it is installed, and what is not used here.
 
-    bm25s starts JAX where it is installed, and JAX takes three quarters of a GPU's memory when it starts:
-    60 GB of an H100's 80 were gone before a model was loaded.
+    JAX takes three quarters of a GPU's memory when it starts: 60 GB of an H100's 80 were gone before a model
+    was loaded. numba takes a second.
     """
-    if "jax" in sys.modules:
-        return importlib.import_module("bm25s")
-    sys.modules["jax"] = None  # type: ignore[assignment]
+    hidden = [name for name in ("jax", "numba") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         return importlib.import_module("bm25s")
     finally:
-        del sys.modules["jax"]
+        for name in hidden:
+            del sys.modules[name]
 
 
 bm25s = _import_bm25s()
@@ -60,6 +67,9 @@ as long as the rest of the work."""
 
 FEW_QUERIES = 4
 """So many queries are answered one by one."""
+
+MANY_POSTINGS = 1 << 28
+"""More entries than this to add up, some seconds of work, are worth the start of numba."""
 
 USUAL_SHARE = 0.5
 """A word in more than this share of the documents tells nothing about any of them."""
@@ -85,12 +95,8 @@ class BM25Index:
     """An index over texts; documents are named by their row."""
 
     vocabulary: Mapping[str, int]
-    rare: Any
-    """Sparse (tokens, documents) score matrix, float64, without the common tokens."""
-    common_tokens: Int64Array
-    """Tokens that more than COMMON_SHARE of the documents hold."""
-    common: FloatArray
-    """(common tokens, documents) their scores."""
+    postings: Any
+    """Sparse CSR (tokens, documents) score matrix, float32, documents ascending."""
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> Self:
@@ -105,14 +111,36 @@ class BM25Index:
             data, documents, indptr = (model.scores[part] for part in ("data", "indices", "indptr"))
         else:
             data, documents, indptr = np.empty(0), np.empty(0), np.zeros(1)
-        columns = (data.astype(np.float64), documents.astype(np.int32), indptr.astype(np.int32))
-        matrix = sparse.csr_array(columns, shape=(len(vocabulary), len(texts)))
-        holders = np.diff(indptr).astype(np.int64)
-        is_common = holders > COMMON_SHARE * len(texts)
-        common = matrix[is_common].toarray()
-        matrix.data[np.repeat(is_common, holders)] = 0
+        columns = (data.astype(np.float32), documents.astype(np.int32), indptr.astype(np.int32))
+        postings = sparse.csr_array(columns, shape=(len(vocabulary), len(texts)))
+        postings.sort_indices()
+        return cls(vocabulary=vocabulary, postings=postings)
+
+    @cached_property
+    def common_tokens(self) -> Int64Array:
+        """Tokens that more than COMMON_SHARE of the documents hold."""
+        return np.flatnonzero(np.diff(self.postings.indptr) > COMMON_SHARE * self.postings.shape[1])
+
+    @cached_property
+    def common(self) -> FloatArray:
+        """(common tokens, documents) their scores."""
+        scores: FloatArray = self.postings[self.common_tokens].toarray().astype(np.float64)
+        return scores
+
+    @cached_property
+    def rare(self) -> Any:
+        """Sparse (tokens, documents) score matrix, float64, without the common tokens."""
+        matrix = self.postings.astype(np.float64)
+        is_common = np.isin(np.arange(matrix.shape[0]), self.common_tokens)
+        matrix.data[np.repeat(is_common, np.diff(matrix.indptr))] = 0
         matrix.eliminate_zeros()
-        return cls(vocabulary=vocabulary, rare=matrix, common_tokens=np.flatnonzero(is_common), common=common)
+        return matrix
+
+    @cached_property
+    def _pruned(self) -> PrunedSearch:
+        from bench.retrieval.pruned import PrunedSearch
+
+        return PrunedSearch.over(self.postings, self.common_tokens, self.common)
 
     def top_k(self, queries: Sequence[str], depth: int) -> TopK:
         """Find the `depth` best documents of each query, by score, then by lower row."""
@@ -126,6 +154,8 @@ class BM25Index:
         if len(position) <= FEW_QUERIES:
             for row, stop in enumerate(np.cumsum(lengths)):
                 keys[row] = self._best_keys_of_one(tokens[stop - lengths[row] : stop], depth)
+        elif np.diff(self.postings.indptr)[tokens].sum() > MANY_POSTINGS and find_spec("numba"):
+            keys = self._pruned.best_keys(self._token_counts(lengths, tokens), depth)
         else:
             counts = self._token_counts(lengths, tokens)
             for rows, background in self._backgrounds(counts):
@@ -168,7 +198,9 @@ class BM25Index:
         """Sparse (queries, tokens): how often each token stands in each query."""
         rows = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         entries = (np.ones(len(tokens)), (rows, tokens))
-        return sparse.csr_array(entries, shape=(len(lengths), len(self.vocabulary)))
+        counts = sparse.csr_array(entries, shape=(len(lengths), len(self.vocabulary)))
+        counts.sum_duplicates()
+        return counts
 
     def _backgrounds(self, counts: Any) -> Iterator[tuple[Int64Array, FloatArray]]:
         """Group queries by their common tokens; give each group's rows and (documents,) background."""

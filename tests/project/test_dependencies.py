@@ -28,6 +28,8 @@ UNNAMED = {
     "pytest-benchmark": "a pytest plugin, used through its fixture",
 }
 """Declared and used, but never imported by name."""
+WITH_ITS_EXTRA = {"pruned.py"}
+"""Modules that are imported only where their package is there."""
 TOOLS = {"import-linter", "mypy", "pandas-stubs", "pytest-xdist", "ruff", "tensorboard", "types-pyyaml"}
 TRACKERS = {"wandb", "mlflow"}
 """Of the user's choice; asking for one that is absent says how to get it."""
@@ -51,6 +53,8 @@ def imports(folder: Path, *, lazy: bool, skipping: bool = False) -> set[str]:
     """
     found: set[str] = set()
     for path in folder.rglob("*.py"):
+        if path.name in WITH_ITS_EXTRA and not lazy:
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree) if lazy else _at_import(tree):
             if skipping or not isinstance(node, ast.Call):

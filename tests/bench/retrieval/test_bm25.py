@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
+from bench.datasets.own.shops import Shop, make_shop
 from bench.retrieval import bm25
 from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.item_text import item_texts
@@ -120,6 +121,42 @@ def test_chunks_common_tokens_and_few_queries_change_nothing(
     monkeypatch.setattr(bm25, "COMMON_SHARE", share)
     monkeypatch.setattr(bm25, "FEW_QUERIES", few)
     found = BM25Index.build(texts).top_k(queries, 20)
+    assert np.array_equal(found.items, expected.items)
+    assert np.array_equal(found.scores, expected.scores)
+
+
+@given(
+    texts_strategy,
+    st.lists(query_strategy, max_size=12),
+    st.integers(1, 15),
+    st.sampled_from([0.0, 0.4, 1.0]),
+    st.sampled_from([0, 16, 1000]),
+)
+@settings(max_examples=300, deadline=None)
+def test_pruning_changes_no_list(
+    texts: list[str], queries: list[str], depth: int, share: float, look_up: int
+) -> None:
+    pruned = pytest.importorskip("bench.retrieval.pruned", reason="needs numba: pip install numba")
+    expected = BM25Index.build(texts).top_k(queries, depth)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bm25, "MANY_POSTINGS", -1)
+        patch.setattr(bm25, "FEW_QUERIES", 0)
+        patch.setattr(bm25, "COMMON_SHARE", share)
+        patch.setattr(pruned, "LOOK_UP", look_up)
+        found = BM25Index.build(texts).top_k(queries, depth)
+    assert np.array_equal(found.items, expected.items)
+    assert np.array_equal(found.scores, expected.scores)
+
+
+def test_pruning_changes_no_list_of_a_large_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    pruned = pytest.importorskip("bench.retrieval.pruned", reason="needs numba: pip install numba")
+    shop = make_shop(Shop(users=10, items=4_000, duplicate_titles=0.1))
+    index = BM25Index.build(item_texts(shop.catalogue))
+    queries = [*item_texts(shop.catalogue)[::9], "Title: Title: Set Set Set unheard", "Title:", ""]
+    expected = index.top_k(queries, 50)
+    monkeypatch.setattr(bm25, "MANY_POSTINGS", 0)
+    monkeypatch.setattr(pruned, "QUERIES_PER_TASK", 100)  # several threads at work
+    found = index.top_k(queries, 50)
     assert np.array_equal(found.items, expected.items)
     assert np.array_equal(found.scores, expected.scores)
 
