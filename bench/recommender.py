@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from bench.schema import Generations, Histories, Rankings, TrainingData
@@ -50,6 +50,15 @@ class KeepsAnswers(Protocol):
 
     def recommend_afresh(self, histories: Histories, depth: int) -> Rankings:
         """Like `recommend`, but reads and keeps no earlier answer, and leaves `details` as it was."""
+        ...
+
+
+@runtime_checkable
+class TimesRequests(Protocol):
+    """A model whose requests cost money, so that it times those of the run itself."""
+
+    def request_seconds(self) -> Sequence[float] | None:
+        """Seconds of each request that was answered in this run; None: it can be timed by asking again."""
         ...
 
 

@@ -94,7 +94,16 @@ def _training_settings(preset: Preset, backend: Chosen) -> dict[str, Any]:
     """
     chosen = preset.model_dump(
         mode="json",
-        exclude={"generate", "retrieve", "score", "weights_of", "needs_gpu"},
+        exclude={
+            "generate",
+            "retrieve",
+            "score",
+            "weights_of",
+            "needs_gpu",
+            "engine",
+            "endpoint",
+            "chat",
+        },  # fmt: skip
         exclude_defaults=True,
     )
     training = {

@@ -26,6 +26,7 @@ from bench.retrieval.list_rules import collapse
 from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, TrainingData
 from genrec import artefact
 from genrec.config import Preset, ScoreSettings, load_preset, settings_digest
+from genrec.engines.opening import require_own_engine
 from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.prompt_format import item_texts, prompts
 from genrec.recommender import finetuning_facts, release_device_memory
@@ -49,6 +50,7 @@ class CandidateRanker:
         self.preset: Preset = load_preset(preset, settings)
         if self.preset.score is None:
             raise ConfigError(f"preset '{preset}' has no section 'score', which names the row to be ordered")
+        require_own_engine(self.preset, "scoring candidates")
         self.score: ScoreSettings = self.preset.score
         self._seed, self._work = seed, artefact.work_dir(work_dir)
         self._finetuned: Finetuned | None = None

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.errors import ConfigError, unknown_name
 from bench.retrieval.item_text import ItemFormat
 from bench.retrieval.settings import RetrieveSettings
+from genrec.engines.interface import EngineName
+from genrec.engines.settings import EndpointSettings
 from genrec.generation.strategies import STRATEGIES
 from genrec.overrides import apply_setting, known_keys
 
@@ -189,6 +191,13 @@ class Preset(_Settings):
     """The newest so many items of a history are told. None: all that fit."""
     finetune: FinetuneSettings = FinetuneSettings()
     generate: GenerateSettings = GenerateSettings()
+    engine: EngineName = "own"
+    """Who writes the texts: our own engine, or a server that speaks the OpenAI interface (see
+    `genrec.engines`)."""
+    endpoint: EndpointSettings = EndpointSettings()
+    """The server; read by the engine `openai` alone, which reads no setting of weights and training."""
+    chat: bool = False
+    """A prompt is one message of a user, and the text its answer; else the text goes on behind the prompt."""
     retrieve: RetrieveSettings = RetrieveSettings()
     score: ScoreSettings | None = None
     weights_of: str | None = None
@@ -198,6 +207,24 @@ class Preset(_Settings):
     def _one_origin(self) -> Preset:
         if (self.base_model is None) == (self.architecture is None):
             raise ValueError("give exactly one of base_model and architecture")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> Preset:
+        if self.engine != "openai":
+            return self
+        if self.endpoint.base_url is None or self.endpoint.model is None:
+            raise ValueError(
+                "engine: openai needs endpoint.base_url and endpoint.model (--base-url, --model)"
+            )
+        searched = not STRATEGIES[self.generate.strategy].drawn
+        if searched and (self.generate.strategy, self.generate.num_beams) != ("beam", 1):
+            raise ValueError(
+                "engine: openai knows generate.strategy: sample and calrec, and beam with num_beams: 1 (the "
+                f"likeliest token each time), not {self.generate.strategy}:{self.generate.num_beams}"
+            )
+        if self.generate.continuations > 1 and not self.endpoint.likelihoods:
+            raise ValueError("endpoint.likelihoods: false leaves several texts a prompt without an order")
         return self
 
     @model_validator(mode="after")

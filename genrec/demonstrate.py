@@ -79,7 +79,7 @@ def demonstrate(
     (prompt,) = prompts(history, lines, preset, catalogue.wording)
     model, tokenizer = artefact.load_model(folder, generate.precision)
     seed = artefact.read_finished(folder).seed
-    writer = TextGenerator(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
+    writer = TextGenerator.own(model, tokenizer, generate, seed=seed, catalogue_texts=texts)
     seen = Histories.from_lists([[row for row in known if row != NO_ITEM]])
     generated = writer.generate([prompt], histories=seen)
     index = build_index(texts, retrieval)

@@ -22,7 +22,13 @@ from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.config import GenerateSettings, Preset, load_preset
-from genrec.generation.generator import TextGenerator, generation_key
+from genrec.engines.opening import (
+    OpenedEngine,
+    Weights,
+    check_endpoint,
+    open_engine,
+    parameters_in_force,
+)
 from genrec.prompt_format import item_texts, prompts
 from genrec.training.finetune import Finetuned, check_model, finetune
 
@@ -46,7 +52,8 @@ class GenerativeRecommender:
     `preset` is a name or a YAML file, `settings` are overrides such as 'finetune.lora_r=32'. Models
     and generated texts are kept under `work_dir` (else GENREC_BENCH_WORK, else the user's cache
     folder) and taken up again by later runs with the same settings, data and seed; `details` then
-    says so, with the seconds they took.
+    says so, with the seconds they took. With the engine `openai` the model is one that a server has: nothing
+    is fine-tuned here.
     """
 
     kind = "generative"
@@ -62,6 +69,7 @@ class GenerativeRecommender:
         self._own_generation = any(setting.startswith("generate") for setting in settings)
         self._own_retrieval = any(setting.startswith("retrieve") for setting in settings)
         self._finetuned: Finetuned | None = None
+        self._engine: OpenedEngine | None = None
         self._answer: _Answer | None = None
 
     @property
@@ -84,56 +92,70 @@ class GenerativeRecommender:
         if self._finetuned is not None:  # 'auto' is recorded as what it became
             backend = {"backend": self._finetuned.artefact.backend}
             in_force["finetune"] = self.preset.finetune.model_copy(update=backend)
-        return self.preset.model_copy(update=in_force).model_dump(mode="json")
+        return parameters_in_force(self.preset.model_copy(update=in_force))
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable, saying what is missing and what gets it."""
-        check_model(self.preset, self.name, data, seed=self._seed, work=self._work)
+        if self.preset.engine == "openai":
+            check_endpoint(self.preset)
+        else:
+            check_model(self.preset, self.name, data, seed=self._seed, work=self._work)
 
     def fit(self, data: TrainingData) -> None:
-        """Fine-tune, or take the finished model of the same settings, data and seed."""
-        self._finetuned = finetune(data, self.preset, self._weights_name, seed=self._seed, work=self._work)
-        release_device_memory()
-        model, tokenizer = artefact.load_model(self._finetuned.folder, self.generate_settings.precision)
-        self._total_parameters = int(model.num_parameters())
+        """Fine-tune, or take the finished model of the same settings, data and seed; open the engine."""
+        weights = None
+        if self.preset.engine != "openai":
+            self._finetuned = finetune(
+                data, self.preset, self._weights_name, seed=self._seed, work=self._work
+            )
+            release_device_memory()
+            weights = finetuned_weights(self._finetuned)
         self._texts = item_texts(data.catalogue, self.preset)
         self._wording = data.catalogue.wording
         self._index = build_index(self._texts, self.retrieve_settings)
-        self._writer = TextGenerator(
-            model, tokenizer, self.generate_settings, seed=self._seed, catalogue_texts=self._texts
+        self._engine = open_engine(
+            self.preset,
+            self.generate_settings,
+            weights,
+            seed=self._seed,
+            fingerprint=data.generative_fingerprint,
+            work=self._work,
+            texts=self._texts,
         )
 
     def recommend(self, histories: Histories, depth: int) -> Rankings:
         """Write texts for each history, or read those written before, and rank the items they find."""
-        fitted = self._fitted
-        key = generation_key(
-            self.generate_settings,
-            seed=self._seed,
-            model=fitted.folder.name,
-            fingerprint=fitted.artefact.fingerprint,
-            pace=self._writer.pace,
-        )
-        self._answer = self._ask(histories, depth, store=fitted.folder / "generations", key=key)
+        self._answer = self._ask(histories, depth, keep=True)
         return self._answer.retrieved.rankings
 
     def recommend_afresh(self, histories: Histories, depth: int) -> Rankings:
-        """Like `recommend`, but without reading or keeping texts."""
-        return self._ask(histories, depth).retrieved.rankings
+        """Like `recommend`, but without reading or keeping texts, unless they are paid for."""
+        return self._ask(histories, depth, keep=False).retrieved.rankings
+
+    def request_seconds(self) -> list[float] | None:
+        """Time of each request to a server in this run; None where users can be timed by asking again."""
+        return self._opened.request_seconds()
 
     def details(self) -> dict[str, Any]:
         """Facts of the last fit and recommend: how they went, and what was taken over from earlier runs."""
-        fitted = self._fitted
-        facts = {
-            "fit_reused": fitted.reused,
-            "fit_seconds": fitted.artefact.fit_seconds,
-            "carried_seconds": {"fit": round(fitted.carried_seconds, 3)},
-            "artefact": fitted.folder.name,
-            "total_parameters": self._total_parameters,
+        engine, fitted = self._opened, self._finetuned
+        facts: dict[str, Any] = {
+            "engine": self.preset.engine,
+            "carried_seconds": {},
+            "total_parameters": engine.total_parameters,
             "strategy": self.generate_settings.strategy,
-            "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
             "chosen_settings": self._chosen_settings(),
-            **finetuning_facts(fitted),
+            **engine.facts(),
         }
+        if fitted is not None:
+            facts |= {
+                "fit_reused": fitted.reused,
+                "fit_seconds": fitted.artefact.fit_seconds,
+                "carried_seconds": {"fit": round(fitted.carried_seconds, 3)},
+                "artefact": fitted.folder.name,
+                "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
+                **finetuning_facts(fitted),
+            }
         if self._answer is not None:
             generated = self._answer.generated
             facts["carried_seconds"]["recommend"] = round(generated.carried_seconds, 3)
@@ -166,16 +188,27 @@ class GenerativeRecommender:
         )
 
     @property
-    def _fitted(self) -> Finetuned:
-        if self._finetuned is None:
+    def _opened(self) -> OpenedEngine:
+        if self._engine is None:
             raise ConfigError(f"model '{self.name}' was asked for lists before it was fitted")
-        return self._finetuned
+        return self._engine
 
-    def _ask(self, histories: Histories, depth: int, *, store: Path | None = None, key: str = "") -> _Answer:
+    def _ask(self, histories: Histories, depth: int, *, keep: bool) -> _Answer:
+        engine = self._opened
         asked = prompts(histories, self._texts, self.preset, self._wording)
-        generated = self._writer.generate(asked, histories=histories, store=store, key=key)
+        generated = engine.write(asked, histories, keep=keep)
         retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)
+
+
+def finetuned_weights(finetuned: Finetuned) -> Weights:
+    """What an engine is given of a fine-tuned model."""
+    folder = finetuned.folder
+    return Weights(
+        name=folder.name,
+        store=folder / "generations",
+        load=lambda precision: artefact.load_model(folder, precision),
+    )
 
 
 def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:

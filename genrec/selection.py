@@ -26,6 +26,7 @@ from bench.schema import TrainingData
 from genrec import artefact
 from genrec.availability import check_available
 from genrec.config import GenerateSettings, Preset
+from genrec.engines.opening import require_own_engine
 from genrec.generation.generator import TextGenerator, generation_key
 from genrec.generation.strategies import STRATEGIES
 from genrec.prompt_format import item_texts, prompts
@@ -110,7 +111,7 @@ class Trial:
 
         Texts that an earlier trial wrote are read, and their seconds counted.
         """
-        generator = TextGenerator(
+        generator = TextGenerator.own(
             self._model,
             self._tokenizer,
             candidate.generate,
@@ -175,6 +176,7 @@ def select_strategy(
     The model is fine-tuned first if it is not there yet. Of equal candidates the first is kept.
     Raises Unavailable where the model cannot run.
     """
+    require_own_engine(preset, "choosing a strategy")
     trained = artefact.find_trained(work, name, preset, seed=seed, fingerprint=data.generative_fingerprint)
     check_available(preset, name, finetuned=trained is not None)
     folder = finetune(data, preset, name, seed=seed, work=work).folder

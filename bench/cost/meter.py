@@ -147,7 +147,7 @@ def measure_latency(
     rows = np.random.default_rng(0).permutation(rows)
     for row in rows[:3]:
         answer(int(row))
-    milliseconds: list[float] = []
+    seconds: list[float] = []
     begun = time.perf_counter()
     for row in rows:
         _synchronise()
@@ -155,11 +155,18 @@ def measure_latency(
         answer(int(row))
         _synchronise()
         now = time.perf_counter()
-        milliseconds.append((now - start) * 1000)
-        if now - begun > limit_seconds and len(milliseconds) >= 20:
+        seconds.append(now - start)
+        if now - begun > limit_seconds and len(seconds) >= 20:
             break
-    p50, p95 = np.percentile(milliseconds, [50, 95])
-    return Latency(p50=round(float(p50), 3), p95=round(float(p95), 3), users=len(milliseconds))
+    return latency_of(seconds)
+
+
+def latency_of(seconds: Sequence[float]) -> Latency | None:
+    """Give p50 and p95 in milliseconds of requests that took so long; None where there were none."""
+    if not len(seconds):
+        return None
+    p50, p95 = (round(float(value) * 1000, 3) for value in np.percentile(np.array(seconds), [50, 95]))
+    return Latency(p50=p50, p95=p95, users=len(seconds))
 
 
 def _cuda() -> Any | None:

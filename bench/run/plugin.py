@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from bench.run.session import BenchSession
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
+SHORTHANDS = {
+    "--engine": ("engine", "NAME", "who writes the texts: own | openai"),
+    "--base-url": ("endpoint.base_url", "URL", "server of the engine openai, e.g. http://localhost:8000/v1"),
+    "--model": ("endpoint.model", "NAME", "the model as that server calls it"),
+    "--price-in": ("endpoint.price_in", "PRICE", "of a million tokens read"),
+    "--price-out": ("endpoint.price_out", "PRICE", "of a million tokens written"),
+    "--spend-limit": ("endpoint.spend_limit", "SUM", "that all requests for a row may cost"),
+}
+"""Option -> the setting that it stands for, what it is given, what it is."""
 SESSION_KEY: pytest.StashKey[BenchSession] = pytest.StashKey()
 
 
@@ -82,6 +91,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="override a setting of the generative models, e.g. finetune.lora_r=32 (repeatable)",
     )
+    for option, (setting, metavar, what) in SHORTHANDS.items():
+        add(
+            option,
+            dest="genrec_settings",
+            metavar=metavar,
+            action="append",
+            type=f"{setting}={{}}".format,
+            help=f"{what}; short for --set {setting}={metavar}",
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:

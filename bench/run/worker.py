@@ -19,13 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.cost.meter import Meter, measure_latency, thinned
+from bench.cost.meter import Meter, latency_of, measure_latency, thinned
 from bench.errors import BenchError, ModelError, RankingError
 from bench.guard import untouched
 from bench.metrics.ranking import check_rankings
 from bench.models import create
 from bench.progress import listening, report
-from bench.recommender import ChecksAvailability, KeepsAnswers, Recommender, SelfReporting
+from bench.recommender import (
+    ChecksAvailability,
+    KeepsAnswers,
+    Recommender,
+    SelfReporting,
+    TimesRequests,
+)
 from bench.record import Cost, Latency
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Generations, Histories, Rankings
@@ -160,6 +166,8 @@ def _plain(facts: Mapping[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _latency(model: Recommender, histories: Histories, depth: int) -> Latency | None:
+    if isinstance(model, TimesRequests) and (seconds := model.request_seconds()) is not None:
+        return latency_of(seconds)
     ask = model.recommend_afresh if isinstance(model, KeepsAnswers) else model.recommend
     with listening(lambda *_: None):  # a model reports each single request as a whole run
         return measure_latency(lambda row: ask(histories.take(np.array([row])), depth), len(histories))

@@ -40,8 +40,10 @@ def probe(
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.availability import check_available
     from genrec.config import load_preset
+    from genrec.engines.opening import require_own_engine
 
     preset, name, work = load_preset(model, settings or []), Path(model).stem, resolve_work_dir(work_dir)
+    require_own_engine(preset, "probing")
     data = load_split(dataset, ties=ties, split=split, data_dir=data_dir).training_data
     wanted = data.generative_fingerprint
     trained = find_trained(work, preset.weights_of or name, preset, seed=seed, fingerprint=wanted)

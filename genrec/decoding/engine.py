@@ -23,6 +23,7 @@ from genrec.decoding.techniques import Techniques
 from genrec.decoding.trie import Trie
 from genrec.generation.kept_texts import Written
 from genrec.generation.strategies import STRATEGIES
+from genrec.weights.threads import threads_for
 
 SHORTEST_PREFIX = 8
 """A shared prefix of fewer tokens is not worth a run of its own."""
@@ -95,7 +96,8 @@ class Engine:
         rows = encode(self._tokenizer, prompts, self._prompt_room)
         self._blocked = None if seen is None else [self._seen_texts.nodes(items) for items in seen]
         room = self._branches * self._steps
-        with torch.inference_mode(), decoding_attention(self._model, self._settings.max_seq_length):
+        longest = self._settings.max_seq_length
+        with threads_for(self._model), torch.inference_mode(), decoding_attention(self._model, longest):
             for prefix, members in self._groups(rows):
                 lengths = np.array([len(rows[member]) for member in members], dtype=np.int64)
                 for part in plan(lengths, room, self.token_budget):

@@ -1,4 +1,4 @@
-"""Prompts in, texts of the next item out: the strategies `beam`, `sample`, `calrec` and `constrained`.
+"""Prompts in, texts of the next item out, by any engine: `beam`, `sample`, `calrec` and `constrained`.
 
 - beam: k beams, the k best texts; the texts that Hugging Face's beam search gives.
 - sample: `num_beams` texts drawn with temperature, top-k and top-p.
@@ -12,7 +12,7 @@ on the prompts beside it; users with equal histories share one piece of work.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -27,20 +27,36 @@ from bench.retrieval.generated import GeneratedTexts
 from bench.schema import Histories, Int32Array
 from genrec.config import GenerateSettings, settings_digest
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
+from genrec.generation.kept_texts import PACKAGES, MemoryStore, Written, open_store, prompt_digest
 from genrec.generation.pace import pace_of
 from genrec.generation.strategies import STRATEGIES
-from genrec.weights.threads import threads_for
 
 if TYPE_CHECKING:
-    from genrec.decoding.engine import Engine
+    from genrec.engines.interface import Engine
 
 
 class TextGenerator:
-    """A model ready to write; what it needs besides prompts (the catalogue's trie) is made once."""
+    """An engine ready to write, and what it wrote kept."""
 
     def __init__(
         self,
+        engine: Callable[[str], Engine],
+        settings: GenerateSettings,
+        *,
+        pace: Mapping[str, Any],
+        packages: tuple[str, ...] = PACKAGES,
+    ) -> None:
+        """`engine` makes the engine when the first prompt, which it is given, is there.
+
+        `pace` decides how fast it writes, besides the settings, and `packages` (their versions) what.
+        """
+        self._make, self._settings = engine, settings
+        self._engine: Engine | None = None
+        self.pace, self._packages = pace, packages
+
+    @classmethod
+    def own(
+        cls,
         model: Any,
         tokenizer: Any,
         settings: GenerateSettings,
@@ -48,12 +64,23 @@ class TextGenerator:
         seed: int,
         catalogue_texts: Sequence[str] | None = None,
         techniques: Techniques = USUAL,
-    ) -> None:
-        """`techniques` changes how long it takes, and not what is written."""
-        self._parts = (model, tokenizer, settings)
-        self._techniques = techniques
-        self._seed, self._catalogue_texts = seed, catalogue_texts
-        self._engine: Engine | None = None
+    ) -> TextGenerator:
+        """Write with our own engine; `techniques` changes how long it takes, and not what is written."""
+
+        def engine(prompt: str) -> Engine:
+            from genrec.decoding.engine import Engine
+
+            return Engine(
+                model,
+                tokenizer,
+                settings,
+                seed=seed,
+                catalogue_texts=catalogue_texts,
+                example_prompt=prompt,
+                techniques=techniques,
+            )
+
+        return cls(engine, settings, pace=pace_of(model, techniques))
 
     def generate(
         self,
@@ -80,39 +107,22 @@ class TextGenerator:
         distinct = dict(zip(digests, asked, strict=True))
         if not distinct:
             return _assemble([], {}, set())
-        engine = self._prepared(prompts[0])
-        with _opened(store, key, engine.token_budget) as kept:
+        if self._engine is None:
+            self._engine = self._make(prompts[0])
+        engine = self._engine
+        with _opened(store, key, engine.token_budget, self._packages) as kept:
             engine.token_budget = kept.token_budget
             carried = kept.written.keys() & distinct.keys()
             if len(carried) < len(distinct):
-                with threads_for(self._parts[0]):
-                    _write_missing(engine, distinct, kept)
+                _write_missing(engine, distinct, kept)
             return replace(_assemble(digests, kept.written, carried), commit=kept.commit)
 
-    @property
-    def pace(self) -> dict[str, Any]:
-        """What decides how fast it writes, besides its settings."""
-        return pace_of(self._parts[0], self._techniques)
-
     def _seen(self, histories: Histories | None, count: int) -> Sequence[Int32Array | None]:
-        if not self._parts[2].exclude_seen:
+        if not self._settings.exclude_seen:
             return [None] * count
         if histories is None:
             raise ConfigError("generate.exclude_seen needs the users' histories beside their prompts")
         return [np.unique(items) for items in histories]
-
-    def _prepared(self, prompt: str) -> Engine:
-        if self._engine is None:
-            from genrec.decoding.engine import Engine
-
-            self._engine = Engine(
-                *self._parts,
-                seed=self._seed,
-                catalogue_texts=self._catalogue_texts,
-                example_prompt=prompt,
-                techniques=self._techniques,
-            )
-        return self._engine
 
 
 def generate(
@@ -128,7 +138,7 @@ def generate(
     key: str = "",
 ) -> GeneratedTexts:
     """Write the texts of every prompt; see `TextGenerator.generate`."""
-    writer = TextGenerator(model, tokenizer, settings, seed=seed, catalogue_texts=catalogue_texts)
+    writer = TextGenerator.own(model, tokenizer, settings, seed=seed, catalogue_texts=catalogue_texts)
     return writer.generate(prompts, histories=histories, store=store, key=key)
 
 
@@ -149,11 +159,13 @@ def generation_key(
 
 
 @contextmanager
-def _opened(store: Path | None, key: str, token_budget: int) -> Iterator[MemoryStore]:
+def _opened(
+    store: Path | None, key: str, token_budget: int, packages: tuple[str, ...]
+) -> Iterator[MemoryStore]:
     if store is None:
         yield MemoryStore(token_budget)
     else:
-        with open_store(store, key, token_budget=token_budget) as kept:
+        with open_store(store, key, token_budget=token_budget, packages=packages) as kept:
             yield kept
 
 

@@ -26,7 +26,7 @@ FORMAT = 1
 RECIPE = 1
 """Raised when the same model and settings come to write other texts, so that former ones are not taken up."""
 PACKAGES = ("torch", "transformers", "tokenizers", "bitsandbytes", "peft")
-"""Packages whose versions can change what is written."""
+"""Packages whose versions can change what our own engine writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +86,14 @@ class Store(MemoryStore):
 
 
 @contextmanager
-def open_store(folder: Path, key: str, *, token_budget: int) -> Iterator[Store]:
+def open_store(
+    folder: Path, key: str, *, token_budget: int, packages: tuple[str, ...] = PACKAGES
+) -> Iterator[Store]:
     """Open `<folder>/<key>.jsonl` for one process, reading what is there.
 
-    `key` is a digest of all that the texts depend on besides the prompt. Raises ConfigError if
-    another process holds the file, and DataError if it is not a file of this format and key.
+    `key` is a digest of all that the texts depend on besides the prompt and the versions of `packages`.
+    Raises ConfigError if another process holds the file, and DataError if it is not a file of this
+    format and key.
     """
     from filelock import FileLock, Timeout
 
@@ -100,7 +103,7 @@ def open_store(folder: Path, key: str, *, token_budget: int) -> Iterator[Store]:
     path = folder / f"{key}.jsonl"
     try:
         with FileLock(folder / f".{key}.lock", timeout=0):
-            made_by = {"recipe": RECIPE, "versions": installed_versions(PACKAGES)}
+            made_by = {"recipe": RECIPE, "versions": installed_versions(packages)}
             _set_others_aside(path, made_by)
             with path.open("a+b") as file:
                 head, lines, whole = _read(file, path)
@@ -141,7 +144,7 @@ def _read(file: IO[bytes], path: Path) -> tuple[dict[str, Any], dict[str, Writte
     for entry in lines[:-1]:
         try:
             digest = entry.pop("prompt")
-            written[digest] = Written(**{name: _tuple(value) for name, value in entry.items()})
+            written[digest] = read_written(entry)
         except (AttributeError, KeyError, TypeError):
             damaged += 1
     if damaged:
@@ -158,8 +161,12 @@ def _parsed(line: bytes) -> Any:
         return None
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def read_written(entry: dict[str, Any]) -> Written:
+    """Make texts of what was read as JSON; raises TypeError for what they are not."""
+    parts: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
+    }
+    return Written(**parts)
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -33,7 +33,7 @@ class OurWriter:
 
     def __call__(self, prompts: Sequence[str], settings: GenerateSettings) -> list[list[str]]:
         """Write the texts of each prompt."""
-        writer = TextGenerator(
+        writer = TextGenerator.own(
             self._model, self._tokenizer, settings, seed=self._seed, techniques=self._techniques
         )
         made = writer.generate(prompts)

@@ -106,7 +106,7 @@ def test_details_are_plain_json_and_complete(fitted: GenerativeRecommender) -> N
 
 def test_asking_afresh_changes_nothing(fitted: GenerativeRecommender) -> None:
     lists = fitted.recommend(DATA.validation.histories, 5)
-    before, kept = fitted.details(), sorted((fitted._fitted.folder / "generations").iterdir())
+    before, kept = fitted.details(), sorted((fitted._finetuned.folder / "generations").iterdir())
     size = [path.stat().st_size for path in kept]
     one = fitted.recommend_afresh(DATA.validation.histories.take(np.array([2])), 5)
     assert np.array_equal(one[0], lists[2])
@@ -150,7 +150,7 @@ def test_texts_written_under_another_token_budget_lend_no_seconds(
 def test_strategy_chosen_on_validation_is_taken_up(
     preset: str, work: Path, fitted: GenerativeRecommender
 ) -> None:
-    folder = fitted._fitted.folder
+    folder = fitted._finetuned.folder
     chosen = GenerateSettings(strategy="constrained", num_beams=6, max_new_tokens=16, max_seq_length=128)
     artefact.select(folder, chosen)
     try:
@@ -169,7 +169,7 @@ def test_strategy_chosen_on_validation_is_taken_up(
         typed.fit(DATA)
         assert typed.parameters == model.parameters, "the recorded command gives the same run"
         assert typed.details()["chosen_settings"] == []
-        assert model.parameters["finetune"]["backend"] == model._fitted.artefact.backend != "auto"
+        assert model.parameters["finetune"]["backend"] == model._finetuned.artefact.backend != "auto"
         by_hand = GenerativeRecommender(
             preset=preset, seed=0, work_dir=work, settings=["generate.num_beams=2"]
         )
@@ -203,7 +203,7 @@ def test_lists_before_fit_are_refused(preset: str, tmp_path: Path) -> None:
 
 
 def test_long_curves_are_thinned_evenly_and_memory_keeps_its_peaks(fitted: GenerativeRecommender) -> None:
-    long = fitted._fitted.folder / "training.json"
+    long = fitted._finetuned.folder / "training.json"
     before = long.read_text(encoding="utf-8")
     training = json.loads(before)
     memory = [
@@ -213,7 +213,7 @@ def test_long_curves_are_thinned_evenly_and_memory_keeps_its_peaks(fitted: Gener
     training |= {"memory": memory, "train_loss": [[step, 1.0] for step in range(10_001)]}
     long.write_text(json.dumps(training), encoding="utf-8")
     try:
-        facts = finetuning_facts(fitted._fitted)
+        facts = finetuning_facts(fitted._finetuned)
     finally:
         long.write_text(before, encoding="utf-8")
     kept = facts["finetuning"]["memory_timeline"]

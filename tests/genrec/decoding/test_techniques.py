@@ -27,7 +27,7 @@ def one_thread() -> None:
 
 def writer(model: Any, techniques: Techniques, **given: Any) -> TextGenerator:
     small = {"num_beams": 4, "max_new_tokens": 24, "max_seq_length": 250, "temperature": 1.0}
-    return TextGenerator(
+    return TextGenerator.own(
         model,
         TOKENIZER,
         GenerateSettings.model_validate({**small, **given}),
