@@ -34,6 +34,7 @@ class LiveLine:
             self._tty = sys.__stderr__ is not None and sys.__stderr__.isatty()
         self._begun: dict[str, float] = {}
         self._last = time.perf_counter()
+        self._wrote = False
 
     def __enter__(self) -> LiveLine:
         return self
@@ -41,6 +42,8 @@ class LiveLine:
     def __exit__(self, *_: object) -> None:
         if self._tty:
             self._write("\r\x1b[K")
+        elif self._wrote and not self._capture:  # pytest ends its own lines
+            self._write("\n")
 
     def show(self, what: str, done: int, total: int, note: str) -> None:
         """Listen to `bench.progress`: ten redraws a second at most, or a line every 15 seconds."""
@@ -51,9 +54,12 @@ class LiveLine:
             return
         self._last = now
         seconds = now - begun
+        if finished:  # a stage of the same name, if there is another, begins anew
+            del self._begun[what]
         count = f" {done:,}/{total:,}" if total > 1 else ""
         rate = f", {done / seconds:,.0f}/s" if total > 1 and done and seconds > 0 else ""
         line = f"{self._name}: {what}{count}, {seconds:.1f} s{rate}{f', {note}' if note else ''}"
+        self._wrote = True
         self._write(f"\r\x1b[K{line}" if self._tty else f"\n  {line}")
 
     def _uncaptured(self) -> AbstractContextManager[Any]:

@@ -76,7 +76,7 @@ def select(
         f"{name} on {dataset}: {len(data.validation):,} validation users, test users not asked",
         highlight=False,
     )
-    console.print(_table(selection.rows, selection.chosen))
+    console.print(_table(selection.rows, selection.chosen, view))
     console.print(
         f"chosen by {by}, {view.replace('_', ' ')}: {selection.chosen}; runs of {name} on this data use it\n"
         f"table: {selection.path}",
@@ -85,35 +85,32 @@ def select(
     )
 
 
-def _table(rows: Sequence[dict[str, Any]], chosen: str) -> Table:
+def _table(rows: Sequence[dict[str, Any]], chosen: str, view: ChosenView) -> Table:
+    """Quality in the view that decides; the other one is in the table that is kept."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("strategy", no_wrap=True)
-    for view in ("kept", "removed"):
-        for metric in ("R@5", "nDCG@5", "MRR@5"):
-            table.add_column(f"{metric}\n{view}", justify="right", no_wrap=True)
-    for heading in ("exact\ntexts", "wall\ntime, s", "users/s", "peak\nVRAM, GiB"):
+    for heading in ("R@5", "nDCG@5", "MRR@5", "exact\ntexts", "wall, s", "users/s", "VRAM,\nGB"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        quality = [f"{row[view][metric]:.4f}" for view in ("seen_kept", "seen_removed") for metric in METRICS]
         exact = row["generation_health"]["exact_texts"]
         table.add_row(
             row["strategy"],
-            *quality,
+            *(f"{row[view][metric]:.4f}" for metric in METRICS),
             "-" if exact is None else f"{exact:.0%}",
             f"{row['wall_seconds']:.1f}",
             f"{row['users_per_second']:.1f}",
-            _gib(row["peak_vram_bytes"]),
+            _gigabytes(row["peak_vram_bytes"]),
             style="bold" if row["strategy"] == chosen else "",
         )
     return table
 
 
-def _gib(peak: dict[str, int | None] | None) -> str:
+def _gigabytes(peak: dict[str, int | None] | None) -> str:
     """Memory of the process as the driver counts it, else what torch reserved; '-' without a GPU."""
     if peak is None:
         return "-"
     held = peak.get("process") or peak.get("reserved")
-    return f"{held / 2**30:.2f}" if held else "-"
+    return f"{held / 1e9:.2f}" if held else "-"

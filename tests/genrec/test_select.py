@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 from tiny_models import scratch_preset, shop
 from typer.testing import CliRunner
 
@@ -15,6 +17,7 @@ from bench.cli import build_app
 from bench.errors import ConfigError
 from bench.metrics.ranking import mean_quality, target_ranks, view_of
 from genrec import artefact
+from genrec.commands.select import _table
 from genrec.config import Preset
 from genrec.recommender import GenerativeRecommender
 from genrec.selection import RECORD, Selection, parse_candidates, read_rows, select_strategy
@@ -187,3 +190,14 @@ def test_the_commands_from_selection_to_one_history(tmp_path: Path) -> None:
     ):
         refused = invoke("recommend", str(path), *arguments, *shared)
         assert isinstance(refused.exception, ConfigError) and message in str(refused.exception)
+
+
+def test_the_printed_table_fits_a_terminal_of_80_columns(selection: Selection) -> None:
+    peak = {"allocated": 40 * 10**9, "reserved": 82 * 10**9, "process": 82_504_056_832}
+    rows = [{**row, "strategy": "constrained:100", "peak_vram_bytes": peak} for row in selection.rows]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(_table(rows, "constrained:100", "seen_removed"))
+    text = console.export_text()
+    assert "82.50" in text and "\N{HORIZONTAL ELLIPSIS}" not in text
+    first = selection.rows[0]["seen_removed"]["ndcg@5"]
+    assert f"{first:.4f}" in text
