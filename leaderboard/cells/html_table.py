@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
+from leaderboard.frames import formatting
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -90,6 +92,11 @@ def asset(name: str) -> str:
     return (files("leaderboard") / "assets" / name).read_text(encoding="utf-8")
 
 
+def shown(text: str) -> str:
+    """Escape text from outside, without characters that would turn the text after them around."""
+    return escape(formatting.without_directions(text))
+
+
 def safe_link(url: str) -> str:
     """Give the address if it is plain http(s), else nothing (a record may hold anything)."""
     return url if url.startswith(("https://", "http://")) else ""
@@ -98,7 +105,7 @@ def safe_link(url: str) -> str:
 def _header(column: Column, sort: str) -> str:
     direction = {column.sort: "ascending", f"-{column.sort}": "descending"}.get(sort) if column.sort else None
     note = f"<small>{escape(column.note)}</small>" if column.note else ""
-    label = f"<span>{escape(column.label)}</span>{note}"
+    label = f"<span>{shown(column.label)}</span>{note}"
     if column.sort:
         label = f'<button type="button" data-event="sort" data-value="{escape(column.sort)}">{label}</button>'
     order = f' aria-sort="{direction}"' if direction else ""
@@ -116,11 +123,11 @@ def _row(columns: Sequence[Column], row: Row) -> str:
 
 
 def _cell(column: Column, cell: Cell, *, span: int = 1) -> str:
-    text = _linked(escape(cell.text), cell.event, cell.href, cell.title)
+    text = _linked(shown(cell.text), cell.event, cell.href, cell.title)
     if cell.kind:
         text = f'<i class="dot kind-{escape(cell.kind)}"></i>{text}'
     text += "".join(_badge(badge) for badge in cell.badges)
-    note = f"<small>{escape(cell.note)}</small>" if cell.note else ""
+    note = f"<small>{shown(cell.note)}</small>" if cell.note else ""
     bar = _bar(cell.bar) if cell.bar else ""
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     classes = " ".join(name for name in ("number" if column.numeric else "", escape(cell.tone)) if name)
@@ -142,7 +149,7 @@ def _linked(html: str, event: Event | None, href: str, title: str) -> str:
 
 def _badge(badge: Badge) -> str:
     title = f' title="{escape(badge.title)}"' if badge.title else ""
-    text = _linked(escape(badge.text), badge.event, "", badge.title)
+    text = _linked(shown(badge.text), badge.event, "", badge.title)
     return f'<span class="badge {escape(badge.tone)}"{title}>{text}</span>'
 
 

@@ -26,9 +26,14 @@ def decimals_for(half_widths: Iterable[float]) -> int:
     return min(max(1 - math.floor(math.log10(max(known))), _FEWEST), _MOST)
 
 
+def without_directions(text: str) -> str:
+    """Drop the characters that turn the direction of what follows; the letters of each script stay."""
+    return _DIRECTIONS.sub("", text)
+
+
 def plain(text: str) -> str:
-    """Give text from outside on one line and without the characters that turn what follows around."""
-    return " ".join(_DIRECTIONS.sub("", text).split())
+    """Give text from outside on one line and without characters that turn the direction."""
+    return " ".join(without_directions(text).split())
 
 
 def figure(value: float) -> str:

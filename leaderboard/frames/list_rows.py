@@ -68,8 +68,23 @@ def history_table(split: Split, user: int) -> str:
     return render([_PLACE, _TITLE, _CATEGORY], rows)
 
 
-def lists_table(split: Split, user: int, runs: Sequence[RunLists], depth: int) -> str:
-    """Show the runs' lists beside each other; the target and items of the history are marked."""
+def item_table(split: Split, item: int) -> str:
+    """Say what an item is: title, brand, category, id."""
+    catalogue = split.catalogue
+    cells = {
+        "Title": Cell(text=shown_title(catalogue, item), note=catalogue.item_ids[item]),
+        "Brand": Cell(text=unescape(catalogue.brands[item] or "") or formatting.MISSING),
+        "Category": _categories(catalogue, item),
+    }
+    columns = [Column(key="what", label="", numeric=False), Column(key="wide", label="", numeric=False)]
+    return render(columns, [Row(cells=[Cell(text=name), cell]) for name, cell in cells.items()])
+
+
+def lists_table(split: Split, user: int, runs: Sequence[RunLists], cutoff: int) -> str:
+    """Show the runs' lists beside each other, ten places at least, with a line below place `cutoff`.
+
+    The target and items of the history are marked.
+    """
     target = int(split.test.targets[user])
     seen = set(split.test.histories[user].tolist())
     columns = [
@@ -77,7 +92,7 @@ def lists_table(split: Split, user: int, runs: Sequence[RunLists], depth: int) -
         *(Column(key=f"title{n}", label=run.name, numeric=False) for n, run in enumerate(runs)),
     ]
     rows = []
-    for place in range(depth):
+    for place in range(max(cutoff + 1, 10)):
         cells = [Cell(text=str(place + 1))]
         for run in runs:
             item = int(run.rankings[user, place]) if place < run.rankings.shape[1] else NO_ITEM
@@ -87,7 +102,7 @@ def lists_table(split: Split, user: int, runs: Sequence[RunLists], depth: int) -
             badges = [Badge(text="✓ bought next", tone="good")] if item == target else []
             badges += [Badge(text="has it already", tone="warn")] if item in seen else []
             cells.append(_item_cell(split.catalogue, item, tuple(badges)))
-        rows.append(Row(cells=cells))
+        rows.append(Row(cells=cells, state="cut" if place == cutoff else ""))
     return render(columns, rows)
 
 
@@ -108,7 +123,7 @@ def texts_table(split: Split, texts: pd.DataFrame | None, user_id: str) -> str |
         hit = item is not None and item == split.test.targets[split.user_ids.index(user_id)]
         badges = (Badge(text="✓ bought next", tone="good"),) if hit else ()
         found = Cell(text="nothing") if item is None else _item_cell(split.catalogue, item, badges)
-        cells = [Cell(text=str(text)), Cell(text=formatting.number(likelihood, 2)), found]
+        cells = [Cell(text=unescape(str(text))), Cell(text=formatting.number(likelihood, 2)), found]
         rows.append(Row(cells=cells))
     columns = [
         Column(key="title", label="Text written", numeric=False),
@@ -167,4 +182,4 @@ def _item_cell(catalogue: Catalogue, item: int, badges: tuple[Badge, ...] = ()) 
 
 
 def _categories(catalogue: Catalogue, item: int) -> Cell:
-    return Cell(text=" › ".join(catalogue.categories[item]) or formatting.MISSING)
+    return Cell(text=unescape(" › ".join(catalogue.categories[item])) or formatting.MISSING)

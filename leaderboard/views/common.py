@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -194,12 +195,18 @@ def show_problems(loaded: LoadedRecords, unreadable: Mapping[str, str] | None = 
     title = "Not shown or not ranked" if not_ranked else "Not shown"
     with st.expander(f"{title}, because … ({total})"):
         rows = [(row, f"not ranked: {why}") for row, why in not_ranked]
-        rows += [(problem.path.name, problem.message) for problem in loaded.problems]
+        rows += [(_place(problem.path), problem.message) for problem in loaded.problems]
         for stored in withdrawn:
             if stored.invalid is not None:
                 reason = f"withdrawn on {stored.invalid.date:%Y-%m-%d}: {stored.invalid.reason}"
                 rows.append((stored.id, reason))
         show_table(("File", "Why"), rows, key="problems")
+
+
+def _place(path: Path) -> str:
+    """Name a file by its place in the results folder, which says data set and model."""
+    folder = results_dir()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def show_table(

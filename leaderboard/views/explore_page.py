@@ -85,7 +85,8 @@ def _show_user(split: Split, runs: Sequence[StoredRecord], view: View, cutoff: i
     if found:
         st.header("What each run lists")
         st.text("The item bought next: " + "; ".join(list_rows.outcome(split, user, run) for run in found))
-        _follow(clickable(list_rows.lists_table(split, user, found, max(cutoff, 10)), key="lists"))
+        _follow(clickable(list_rows.lists_table(split, user, found, cutoff), key="lists"))
+        st.caption(f"What stands above the line counts at @{cutoff}.")
     for number, stored in enumerate(runs):
         html = list_rows.texts_table(split, loading.texts_of(stored), user_id)
         if html is not None:
@@ -123,6 +124,7 @@ def _show_item(split: Split, runs: Sequence[StoredRecord], view: View, cutoff: i
     groups = {"Have it in their history": had, "Buy it next (it is their target)": wanted}
     for run in _read_lists(runs, split, view):
         groups[f"{run.name} lists it in the top {cutoff}"] = list_rows.listed_to(run.rankings, item, cutoff)
+    clickable(list_rows.item_table(split, item), key="item")
     st.header("Who bought it, who is shown it")
     _follow(clickable(list_rows.users_table(split, groups, {}), key="item-users"))
 

@@ -28,7 +28,6 @@ from leaderboard.frames.mission import unmeasured
 from leaderboard.state import loading, url_state
 from leaderboard.views import board_top, common
 
-MAX_SELECTED = 4
 _LEAST_FIRST = ("rank", "model", "hardware", *(name for name in COSTS if name != "users_per_second"))
 _FILTERS = ("q", "kind", "hardware", "fits")
 
@@ -66,7 +65,7 @@ def _show_board(
     filtered = _filter(frame)
     expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
     known = {stored.id for stored in records}
-    selected = [run for run in url_state.get_all("runs") if run in known][:MAX_SELECTED]
+    selected = [run for run in url_state.get_all("runs") if run in known][: common.MAX_RUNS]
     rows = _with_older(_sorted(filtered, sort, ranked_by), older.get(expanded, ()), view, cutoff)
     st.caption(_caption(key, records, view, len(filtered), len(frame)))
     if filtered.empty:
@@ -175,7 +174,10 @@ def _react(event: Event, sort: str, selected: list[str]) -> None:
         url_state.put("sort", _next_sort(event.value, sort), "rank")
     if event.name == "select":
         kept = [run for run in selected if run != event.value]
-        url_state.put("runs", kept if event.value in selected else [*kept, event.value][-MAX_SELECTED:])
+        if event.value not in selected and len(kept) == common.MAX_RUNS:
+            st.info(f"{common.MAX_RUNS} runs are ticked, which is the most: take one off first.")
+            return
+        url_state.put("runs", kept if event.value in selected else [*kept, event.value])
     st.rerun()
 
 
