@@ -58,7 +58,7 @@ def test_hostile_records_are_listed_and_nothing_of_them_is_markup(open_app: Open
         "script-as-id",
         "above-one",
     ):
-        assert f"{name}.json" in problems
+        assert f"v1/sample/hostile/{name}.json" in problems
     assert "recall@5 is above 1" in problems and "negative-cost.json" in problems
     assert "schema version 9 is unknown" in problems and "larger than" in problems
 
@@ -172,6 +172,10 @@ def test_the_explore_page_looks_up_users_and_items(open_app: Open, sample_split:
     app.button[0].click().run()
     assert app.query_params["user"] in sample_split.user_ids
     app = open_app("board", page="explore", look="item", item="P007")
+    item = sample_split.catalogue.rows["P007"]
+    facts = Parsed(html_of(app, "item")).text
+    assert sample_split.catalogue.titles[item] in facts
+    assert " › ".join(sample_split.catalogue.categories[item]) in facts
     table = html_of(app, "item-users")
     assert "Have it in their history" in table and "lists it in the top 5" in table
     app.text_input(key="url:q_item").set_value("no such words").run()
