@@ -103,6 +103,8 @@ def _training_settings(preset: Preset, backend: Chosen) -> dict[str, Any]:
             "engine",
             "endpoint",
             "chat",
+            "prompted",
+            "rerank",
         },  # fmt: skip
         exclude_defaults=True,
     )
@@ -221,9 +223,7 @@ def load_model(folder: Path, precision: Precision = "auto") -> tuple[Any, Any]:
     4-bit weights as a layer beside them, else added into them, which spares its products at each step.
     Never imports unsloth.
     """
-    import torch
-
-    from genrec.weights.base_model import default_device, find_base_model, load_base_model
+    from genrec.weights.base_model import default_device, find_base_model, load_base_model, with_precision
     from genrec.weights.tokenizer import load_tokenizer
 
     artefact = read_finished(folder)
@@ -239,9 +239,7 @@ def load_model(folder: Path, precision: Precision = "auto") -> tuple[Any, Any]:
         model = PeftModel.from_pretrained(model, folder / "adapter")
         if not artefact.settings.finetune.four_bit:
             model = model.merge_and_unload()
-    if precision != "auto":
-        model = model.to({"bf16": torch.bfloat16, "fp32": torch.float32}[precision])
-    return model.requires_grad_(False).eval(), load_tokenizer(folder / "tokenizer")
+    return with_precision(model, precision), load_tokenizer(folder / "tokenizer")
 
 
 def _same_base(folder: Path, artefact: Artefact, revision: str) -> None:

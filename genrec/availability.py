@@ -29,7 +29,7 @@ def check_available(preset: Preset, name: str, *, finetuned: bool) -> None:
     `finetuned`: the artefact is finished, so that only generation has to fit.
     """
     _require_packages(preset, finetuned=finetuned)
-    _require_gpu(preset, name)
+    require_gpu(preset, name)
     folder = None
     if preset.base_model is not None:
         from genrec.weights.base_model import find_base_model
@@ -87,7 +87,8 @@ def has_unsloth() -> bool:
     return bool(os.environ.get(UNSLOTH_PYTHON)) or importlib.util.find_spec("unsloth") is not None
 
 
-def _require_gpu(preset: Preset, name: str) -> None:
+def require_gpu(preset: Preset, name: str) -> None:
+    """Raise Unavailable for a preset that needs a GPU where there is none."""
     import torch
 
     if preset.needs_gpu and not torch.cuda.is_available():

@@ -23,8 +23,9 @@ from genrec.engines.interface import EngineName
 from genrec.engines.settings import EndpointSettings
 from genrec.generation.strategies import STRATEGIES
 from genrec.overrides import apply_setting, known_keys
+from genrec.prompted.settings import PromptedSettings, RerankSettings
 
-PromptFormat = Literal["published", "compact"]
+PromptFormat = Literal["published", "compact", "instruction"]
 Backend = Literal["auto", "unsloth", "peft", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
 Batching = Literal["padded", "length_grouped", "packed"]
@@ -186,7 +187,7 @@ class Preset(_Settings):
     title_words: int | None = Field(None, ge=1)
     """Words of a title that are written; with `plain` only."""
     prompt: PromptFormat = "published"
-    """See `genrec.prompt_format`."""
+    """See `genrec.prompt_format`; instruction, for prompted and rerank: `genrec.prompted.instructions`."""
     history_items: int | None = Field(None, ge=1)
     """The newest so many items of a history are told. None: all that fit."""
     finetune: FinetuneSettings = FinetuneSettings()
@@ -200,6 +201,8 @@ class Preset(_Settings):
     """A prompt is one message of a user, and the text its answer; else the text goes on behind the prompt."""
     retrieve: RetrieveSettings = RetrieveSettings()
     score: ScoreSettings | None = None
+    prompted: PromptedSettings | None = None
+    rerank: RerankSettings | None = None
     weights_of: str | None = None
     """Name of the preset whose fine-tuned weights are used, training being the same. None: its own."""
 
@@ -231,10 +234,27 @@ class Preset(_Settings):
     def _formats_fit(self) -> Preset:
         if self.title_words is not None and self.item_format != "plain":
             raise ValueError("title_words needs item_format: plain")
-        if self.item_format == "plain" and self.prompt != "compact":
+        if self.item_format == "plain" and self.prompt == "published":
             raise ValueError("item_format: plain needs prompt: compact; the published one names its format")
         if self.finetune.loss_on == "lines" and (self.prompt != "compact" or self.history_items is None):
             raise ValueError("finetune.loss_on: lines needs prompt: compact and a number of history_items")
+        return self
+
+    @model_validator(mode="after")
+    def _untrained_fits(self) -> Preset:
+        parts = [part for part in (self.prompted, self.rerank) if part is not None]
+        if (self.prompt == "instruction") != (len(parts) == 1) or len(parts) > 1:
+            raise ValueError("prompt: instruction goes with one of the sections prompted and rerank")
+        if self.chat and self.engine == "own" and not parts:
+            raise ValueError("chat: true is for models that are asked as they come: prompted and rerank")
+        if parts and self.generate.continuations != 1:
+            raise ValueError("prompted and rerank read one answer a user: generate.num_beams: 1")
+        if parts and STRATEGIES[self.generate.strategy].constrained:
+            raise ValueError("prompted and rerank write free text: generate.strategy: beam or sample")
+        if self.prompted and self.retrieve.list_rule == "calrec":
+            raise ValueError(
+                "prompted: the lines of an answer have no likelihoods of their own for list_rule: calrec"
+            )
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.datasets import prompts as published
+from bench.errors import ConfigError
 from bench.ragged import cut
 from bench.retrieval import item_text
 from bench.schema import Catalogue, Histories, Wording
@@ -41,6 +42,8 @@ def prompts(histories: Histories, texts: Sequence[str], preset: Preset, wording:
 
     The published prompt is in the data set's own words; the compact one has none.
     """
+    if preset.prompt == "instruction":
+        raise ConfigError("a model that is asked by an instruction is no model to train or to probe")
     if preset.history_items is not None:
         histories = last_items(histories, preset.history_items)
     if preset.prompt == "published":

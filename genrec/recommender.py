@@ -103,15 +103,9 @@ class GenerativeRecommender:
 
     def fit(self, data: TrainingData) -> None:
         """Fine-tune, or take the finished model of the same settings, data and seed; open the engine."""
-        weights = None
-        if self.preset.engine != "openai":
-            self._finetuned = finetune(
-                data, self.preset, self._weights_name, seed=self._seed, work=self._work
-            )
-            release_device_memory()
-            weights = finetuned_weights(self._finetuned)
         self._texts = item_texts(data.catalogue, self.preset)
         self._wording = data.catalogue.wording
+        weights = self._weights(data)
         self._index = build_index(self._texts, self.retrieve_settings)
         self._engine = open_engine(
             self.preset,
@@ -193,10 +187,24 @@ class GenerativeRecommender:
             raise ConfigError(f"model '{self.name}' was asked for lists before it was fitted")
         return self._engine
 
+    def _weights(self, data: TrainingData) -> Weights | None:
+        """Fine-tune; None where a server has the weights."""
+        if self.preset.engine == "openai":
+            return None
+        self._finetuned = finetune(data, self.preset, self._weights_name, seed=self._seed, work=self._work)
+        release_device_memory()
+        return finetuned_weights(self._finetuned)
+
+    def _prompts(self, histories: Histories) -> list[str]:
+        return prompts(histories, self._texts, self.preset, self._wording)
+
+    def _read(self, generated: GeneratedTexts) -> GeneratedTexts:
+        """Give the texts of items that were written."""
+        return generated
+
     def _ask(self, histories: Histories, depth: int, *, keep: bool) -> _Answer:
         engine = self._opened
-        asked = prompts(histories, self._texts, self.preset, self._wording)
-        generated = engine.write(asked, histories, keep=keep)
+        generated = self._read(engine.write(self._prompts(histories), histories, keep=keep))
         retrieved = retrieve(generated, self._index, self._texts, self.retrieve_settings, depth)
         return _Answer(histories=histories, generated=generated, retrieved=retrieved)
 

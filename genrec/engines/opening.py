@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bench.schema import Histories
 from genrec.config import GenerateSettings, Precision, Preset, settings_digest
 from genrec.engines.endpoint.engine import EndpointEngine
 from genrec.generation.generator import TextGenerator, generation_key
+from genrec.weights.tokenizer import chat_prompts
 
 ENDPOINTS = "endpoints"
 """Folder below the work folder: texts of models that are served elsewhere."""
@@ -46,8 +48,13 @@ class OpenedEngine:
         *,
         total_parameters: int | None = None,
         endpoint: EndpointEngine | None = None,
+        wrap: Callable[[Sequence[str]], Sequence[str]] = tuple,
     ) -> None:
-        """`total_parameters` of the model where they are known, `endpoint` where it is served elsewhere."""
+        """`total_parameters` of the model where they are known, `endpoint` where it is served elsewhere.
+
+        `wrap` puts prompts into the form that the model was made for.
+        """
+        self._wrap = wrap
         self._generator, self._store, self._key = generator, store, key
         self._endpoint, self.total_parameters = endpoint, total_parameters
 
@@ -58,6 +65,7 @@ class OpenedEngine:
 
         Without `keep` nothing is read and nothing kept, but what is paid for: that is never asked for twice.
         """
+        prompts = self._wrap(prompts)
         if not keep and self._endpoint is None:
             return self._generator.generate(prompts, histories=histories)
         return self._generator.generate(prompts, histories=histories, store=self._store, key=self._key)
@@ -92,6 +100,8 @@ def parameters_in_force(preset: Preset) -> dict[str, Any]:
     unread = {"endpoint"}
     if preset.engine == "openai":
         unread = {"base_model", "revision", "architecture", "needs_gpu", "finetune", "weights_of"}
+    if preset.prompted or preset.rerank:
+        unread |= {"finetune", "weights_of"}
     return preset.model_dump(mode="json", exclude=unread)
 
 
@@ -119,7 +129,13 @@ def open_engine(
     key = generation_key(
         settings, seed=seed, model=weights.name, fingerprint=fingerprint, pace=generator.pace
     )
-    return OpenedEngine(generator, weights.store, key, total_parameters=int(model.num_parameters()))
+    return OpenedEngine(
+        generator,
+        weights.store,
+        key,
+        total_parameters=int(model.num_parameters()),
+        wrap=partial(chat_prompts, tokenizer) if preset.chat else tuple,
+    )
 
 
 def _endpoint(

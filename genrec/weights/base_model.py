@@ -135,6 +135,15 @@ def load_base_model(folder: Path, *, four_bit: bool, device: Any) -> Any:
     return model
 
 
+def with_precision(model: Any, precision: str) -> Any:
+    """Give the model in `bf16` or `fp32`, or as it was loaded (`auto`), ready to be asked."""
+    import torch
+
+    if precision != "auto":
+        model = model.to({"bf16": torch.bfloat16, "fp32": torch.float32}[precision])
+    return model.requires_grad_(False).eval()
+
+
 def keep_unpacked(model: Any) -> None:
     """Have 4-bit layers compute alike on every CPU.
 

@@ -43,6 +43,23 @@ def train_tokenizer(texts: Sequence[str], vocab_size: int, fixed: Sequence[str] 
     )
 
 
+def chat_prompts(tokenizer: Any, messages: Sequence[str]) -> list[str]:
+    """Put each message of a user into the model's chat template, up to where its answer begins.
+
+    Raises ConfigError where the tokenizer has none.
+    """
+    if tokenizer.chat_template is None:
+        raise ConfigError("the tokenizer has no chat template: the model takes no messages; set chat: false")
+    turns = [[{"role": "user", "content": message}] for message in messages]
+    texts = [
+        tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True) for turn in turns
+    ]
+    start = tokenizer.bos_token
+    if start and texts and tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id:
+        return [text.removeprefix(start) for text in texts]  # it is put in front again
+    return texts
+
+
 def load_tokenizer(
     location: str | Path, *, revision: str | None = None, local_files_only: bool = True
 ) -> Any:
