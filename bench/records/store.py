@@ -147,14 +147,17 @@ def _tables(
         yield ".ranks.parquet", "outcomes_sha256", outcomes_table(split, record.published_view, outcomes)
 
 
-def load_records(results_dir: Path) -> LoadedRecords:
-    """Read every record below `results_dir`; a bad file becomes a problem, never an exception."""
+def load_records(results_dir: Path, *, whole: bool = True) -> LoadedRecords:
+    """Read every record below `results_dir`; a bad file becomes a problem, never an exception.
+
+    If not `whole`, without groups of users and memory over time (see `parse_record`).
+    """
     records: list[StoredRecord] = []
     problems: list[Problem] = []
     with _collector_paused():
         for path in _record_files(results_dir):
             try:
-                records.append(load_record(path, results_dir))
+                records.append(load_record(path, results_dir, whole=whole))
             except RecordError as error:
                 problems.append(Problem(path=path, message=str(error)))
     problems.extend(_foreign_versions(results_dir))
@@ -162,13 +165,13 @@ def load_records(results_dir: Path) -> LoadedRecords:
     return LoadedRecords(records=records, problems=problems)
 
 
-def load_record(path: Path, results_dir: Path | None = None) -> StoredRecord:
+def load_record(path: Path, results_dir: Path | None = None, *, whole: bool = True) -> StoredRecord:
     """Read one record; with `results_dir`, also check that it lies where its content says."""
     try:
         text = read_ordinary(path, MAX_RECORD_BYTES)
     except OSError as error:
         raise RecordError(f"not readable as JSON: {error}") from None
-    record = parse_record(text)
+    record = parse_record(text, whole=whole)
     if results_dir is not None and path != record_path(record, results_dir):
         raise RecordError(
             f"its content belongs at {record_path(record, results_dir).relative_to(results_dir)}"

@@ -59,12 +59,11 @@ def _language_model(row: _Row, cheap: _Row | None, standings: BoardStandings, me
         return [f"{opening}{_in_time(row)}."]
     share = formatting.percent(abs(row[metric] / cheap[metric] - 1)).lstrip("+")
     rival = f"{cheap['model']}, which trains nothing{_in_time(cheap, 'and takes')}"
-    if standings.better(row["id"], cheap["id"]):
-        verdict = f"{share} more than {rival}"
-    elif standings.better(cheap["id"], row["id"]):
-        verdict = f"{share} less than {rival}"
-    else:
+    tested = row["id"] in standings.places and cheap["id"] in standings.places
+    if tested and not standings.decided(row["id"], cheap["id"]):
         verdict = f"not told from {rival}"
+    else:
+        verdict = f"{share} {'more' if row[metric] > cheap[metric] else 'less'} than {rival}"
     time = "its time is not known" if math.isnan(row["total_seconds"]) else f"it takes {_time(row)}"
     return [f"{opening}: {verdict}; {time}."]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from bench.comparison.board_standings import BoardStandings, compared_model_of, stand
+from bench.comparison.board_standings import BoardStandings, stand
 from bench.comparison.paired import (
     ComparedModel,
     Comparison,
@@ -24,11 +25,11 @@ from bench.metrics.ranking import view_of
 from bench.metrics.slices import user_groups
 from bench.record import View
 from bench.records.list_files import read_lists, read_texts
-from bench.records.store import LoadedRecords, StoredRecord, load_records
+from bench.records.store import LoadedRecords, StoredRecord, load_record, load_records
 from bench.schema import Rankings, Split
 from bench.statistics.paired_tests import PairedDifference
 from leaderboard.frames.board_rows import BoardKey
-from leaderboard.state import read_ahead
+from leaderboard.state import places, read_ahead
 from leaderboard.state.folders import DATA_VARIABLE, results_dir
 from leaderboard.state.session_submission import Scored
 
@@ -39,6 +40,14 @@ def records() -> LoadedRecords:
     """Read all records; read again only when a file of the folder has changed."""
     folder = results_dir()
     return _records(str(folder), _stamp(folder))
+
+
+def whole(stored: StoredRecord) -> StoredRecord:
+    """Read a record again with its groups of users and its memory over time, which `records` leaves out.
+
+    Raises RecordError if these are not valid, or if the file has gone.
+    """
+    return stored if is_upload(stored) else _whole(str(stored.path), stored)
 
 
 def keep_upload(key: BoardKey, scored: Scored) -> None:
@@ -67,7 +76,7 @@ def compared_model(stored: StoredRecord) -> ComparedModel | str:
     """Give a run to compare, or why it cannot be compared."""
     if (scored := _upload(stored)) is not None:
         return scored.compared
-    return _compared_model(stored.id, str(stored.path), bool(stored.held_back), stored)
+    return places.compared_model(stored)
 
 
 def standings(
@@ -76,8 +85,13 @@ def standings(
     """Give the standing of each record that has ranks, by its id; `guest` is one that is not stored."""
     if guest is not None:
         return stand(records, metric=metric, view=view, load=compared_model, guests=[guest])
-    files = tuple(f"{stored.path} {bool(stored.held_back)}" for stored in records)
-    return _standings(files, metric, view, records)
+    return places.standings(records, metric, view).result()
+
+
+def standings_soon(records: Sequence[StoredRecord], metric: str, view: View) -> BoardStandings | None:
+    """Give the same, or None while those of a large board are being worked out."""
+    found = places.standings(records, metric, view)
+    return found.result() if found.done() else None
 
 
 def compared_models(first: StoredRecord, second: StoredRecord) -> tuple[ComparedModel, ComparedModel]:
@@ -161,7 +175,12 @@ def _readable(stored: StoredRecord) -> ComparedModel:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _records(folder: str, stamp: tuple[Any, ...]) -> LoadedRecords:
-    return load_records(Path(folder))
+    return load_records(Path(folder), whole=False)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _whole(path: str, _stored: StoredRecord) -> StoredRecord:
+    return replace(_stored, record=load_record(_stored.path).record)
 
 
 def _stamp(folder: Path) -> tuple[Any, ...]:
@@ -174,18 +193,6 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
             continue
         found.append((str(path), status.st_mtime_ns, status.st_size))
     return tuple(found)
-
-
-@st.cache_resource(show_spinner=False, max_entries=400)
-def _compared_model(label: str, path: str, held_back: bool, _stored: StoredRecord) -> ComparedModel | str:
-    return compared_model_of(_stored)
-
-
-@st.cache_resource(show_spinner=False, max_entries=50)
-def _standings(
-    paths: tuple[str, ...], metric: str, view: View, _records: Sequence[StoredRecord]
-) -> BoardStandings:
-    return stand(_records, metric=metric, view=view, load=compared_model)
 
 
 @st.cache_resource(show_spinner="Comparing user by user …", max_entries=50)
@@ -215,7 +222,7 @@ def _group_differences(
     return compare_groups(first, second, user_groups(_split), metric=metric, view=view, resamples=1000)
 
 
-@st.cache_resource(show_spinner="Reading ranked lists …", max_entries=24)
+@st.cache_resource(show_spinner="Reading ranked lists …", max_entries=8)
 def _lists(path: str, view: View, _stored: StoredRecord, _split: Split) -> Rankings | str:
     try:
         return view_of(read_lists(_stored, _split), _split.test.histories, view)

@@ -16,7 +16,7 @@ from bench.datasets.splits import load_split
 from bench.errors import BenchError
 from bench.schema import Split
 
-KEPT = 4
+KEPT = 2
 """Data sets held at a time; Beauty takes under 100 MB."""
 _LATER_PACKAGES = ("scipy.sparse", "pyarrow.compute")
 

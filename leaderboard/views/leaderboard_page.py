@@ -20,6 +20,7 @@ from leaderboard.cells import board_cells
 from leaderboard.cells.board_cells import COLUMNS, DEFAULT_COLUMNS, FIXED
 from leaderboard.cells.html_table import Event
 from leaderboard.cells.html_table import render as render_table
+from leaderboard.cells.pager import pager, pager_html
 from leaderboard.cells.unmeasured_cells import unmeasured_rows
 from leaderboard.draw.components import clickable
 from leaderboard.frames import board_rows
@@ -59,14 +60,20 @@ def _show_board(
 ) -> BoardStandings:
     """Draw the main table; give the standings that it shows."""
     newest, older = board_rows.collapse(records)
-    standings = loading.standings(newest, f"{ranked_by}@{cutoff}", view)
+    metric = f"{ranked_by}@{cutoff}"
+    found = loading.standings_soon(newest, metric, view)
+    standings = found or BoardStandings(places={})
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
-    board_top.show(words, key, newest, frame, standings, view, f"{ranked_by}@{cutoff}")
+    board_top.show(words, key, newest, frame, standings, view, metric)
+    if found is None:
+        _await_standings(newest, metric, view)
     filtered = _filter(frame)
     expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
     known = {stored.id for stored in records}
     selected = [run for run in url_state.get_all("runs") if run in known][: common.MAX_RUNS]
-    rows = _with_older(_sorted(filtered, sort, ranked_by), older.get(expanded, ()), view, cutoff)
+    shown = pager(url_state.get("p"), len(filtered))
+    page = _sorted(filtered, sort, ranked_by).iloc[shown.rows]
+    rows = _with_older(page, older.get(expanded, ()), view, cutoff)
     st.caption(_caption(key, records, view, len(filtered), len(frame)))
     if filtered.empty:
         st.info("No model passes these filters.")
@@ -77,10 +84,11 @@ def _show_board(
     cells = board_cells.board_rows(
         rows, columns, links=navigation.run_href, expanded=expanded, marked=selected
     )
-    if not _filtered():
+    if shown.last and not _filtered():
         cells += unmeasured_rows(unmeasured(key, set(frame["name"])), columns)
     html = render_table(columns, cells, sort=sort)
-    event = clickable(html, key="board")
+    pages = pager_html(shown, lambda page: url_state.href(p=page))
+    event = clickable(f'<div class="tall board">{html}</div>{pages}', key="board")
     if event is not None:
         _react(event, sort, selected)
     _selection_bar(selected, newest)
@@ -91,6 +99,14 @@ def _show_board(
         "trains nothing. Peak VRAM: the largest of allocated, reserved and process-wide."
     )
     return standings
+
+
+@st.fragment(run_every=1.0)
+def _await_standings(records: Sequence[StoredRecord], metric: str, view: View) -> None:
+    """Draw the page anew once the standings of a large board are there."""
+    if loading.standings_soon(records, metric, view) is not None:
+        st.rerun()
+    st.caption(f"Ranks follow: {len(records):,} models are being compared user by user …")
 
 
 def _filter(frame: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +187,10 @@ def _react(event: Event, sort: str, selected: list[str]) -> None:
     if event.name == "older":
         url_state.put("older", event.value)
     if event.name == "sort":
-        url_state.put("sort", _next_sort(event.value, sort), "rank")
+        wanted = _next_sort(event.value, sort)
+        url_state.put_all({"sort": "" if wanted == "rank" else wanted, "p": ""})
+    if event.name == "p":
+        url_state.put("p", event.value, "1")
     if event.name == "select":
         kept = [run for run in selected if run != event.value]
         if event.value not in selected and len(kept) == common.MAX_RUNS:

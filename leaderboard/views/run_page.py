@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from bench.errors import RecordError
 from bench.labels import RANKED_BY, metric_label
 from bench.record import Record, View
 from bench.records.store import LoadedRecords, StoredRecord
@@ -39,8 +40,14 @@ def render() -> None:
         common.show_problems(loaded)
         return
     with common.control_row():
-        stored, board = _choose(loaded)
+        chosen, board = _choose(loaded)
         view, cutoff = common.choose_view(), common.choose_cutoff()
+    try:
+        stored = loading.whole(chosen)
+    except RecordError as error:
+        st.error("This record cannot be shown.")
+        st.text(str(error))
+        return
     record = stored.record
     if stored.invalid is not None:
         st.error(f"This record was withdrawn on {stored.invalid.date:%Y-%m-%d}. The reason given:")
