@@ -120,7 +120,8 @@ def test_a_kill_in_the_middle_of_a_record_shows_no_half(toy_split: Split, tmp_pa
         folder.mkdir()
         done = subprocess.run(
             [sys.executable, "-c", script, str(folder), kill_at],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            # of several files called conftest the one above the rooms
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
             check=False,
             capture_output=True,
             text=True,
