@@ -12,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from bench.fusion.members import Answers
+    from bench.fusion.rrf import Fusion
+    from bench.schema import Split
 
 ChosenView = Literal["seen_removed", "seen_kept"]
 Lists = Annotated[
@@ -44,33 +46,44 @@ def fuse(
     validation_only: Annotated[
         bool, typer.Option("--validation-only", help="Print what validation says; no record, no test.")
     ] = False,
+    equal_weights: Annotated[
+        bool,
+        typer.Option(
+            "--equal-weights", help="As published (equal weights, k = 60): needs no validation lists."
+        ),
+    ] = False,
     results: Results = Path("results"),
     data_dir: Annotated[Path | None, typer.Option(help="Folder that holds the data sets.")] = None,
 ) -> None:
-    """Fuse rows by reciprocal ranks into a row of kind hybrid; weights come from the validation users."""
+    """Fuse rows by reciprocal ranks into a row of kind hybrid; weights come from the validation users.
+
+    --equal-weights is for rows whose answers for the validation users are not at hand.
+    """
     from bench.errors import ConfigError
     from bench.fusion import fused_record, members, rrf
     from bench.metrics.ranking import parse_metric
-    from bench.record import DEPTH
     from bench.submission.score import Entry
 
     if len(set(models)) < 2 or len(set(models)) < len(models):
         raise ConfigError(f"fusing takes two or more different rows, got: {', '.join(models)}")
     parse_metric(by)
+    if equal_weights and (lists or texts or validation_only):
+        raise ConfigError(
+            "--equal-weights asks no validation users: leave --lists, --texts and --validation-only out"
+        )
     entry = Entry(name=name or "-and-".join(models), kind="hybrid")
     answers = given_answers(lists, texts, models)
     whole = members.load(dataset, split, ties, data_dir)
     stored = [] if validation_only else members.newest_records(models, whole, results)
-    asked = [members.validation_lists(model, whole, answers, seed=seed) for model in models]
-    items = len(whole.catalogue)
-    chosen = rrf.choose(asked, whole.validation, items, metric=by, view=view, depth=DEPTH)
-    typer.echo(f"{len(whole.validation):,} validation users, {by}, {view.replace('_', ' ')}:")
-    for model, value, weight in zip(models, chosen.alone, chosen.weights, strict=True):
-        typer.echo(f"  {model} {value:.4f} alone, weight {weight:g}")
-    typer.echo(f"  fused {chosen.value:.4f} with k = {chosen.constant}, best of {chosen.trials} settings")
+    chosen = (
+        rrf.equal(len(models))
+        if equal_weights
+        else _chosen(models, whole, answers, metric=by, view=view, seed=seed)
+    )
     if validation_only:
         return
-    options = {"name": entry.name, "dataset": dataset, "split": split, "ties": ties, "by": by, "view": view}
+    options: dict[str, str | None] = {"name": entry.name, "dataset": dataset, "split": split, "ties": ties}
+    options |= {"equal-weights": None} if equal_weights else {"by": by, "view": view, "seed": str(seed)}
     path, fused = fused_record.write_fused(
         entry,
         models,
@@ -79,7 +92,7 @@ def fuse(
         whole,
         metric=by,
         view=view,
-        command=command_again("fuse", models, options | {"seed": seed}, lists, texts),
+        command=command_again("fuse", models, options, lists, texts),
         results_dir=results,
         seed=seed,
     )
@@ -87,6 +100,29 @@ def fuse(
     for metric in ("recall@5", "ndcg@5", "recall@10", "ndcg@10"):
         typer.echo(f"{metric} {fused.metrics.seen_removed[metric].value:.4f} (test, seen items removed)")
     typer.echo(f"record: {path}")
+
+
+def _chosen(
+    models: list[str],
+    whole: Split,
+    answers: Mapping[str, Answers],
+    *,
+    metric: str,
+    view: ChosenView,
+    seed: int,
+) -> Fusion:
+    """Choose weights and constant on the validation users, and say what was found."""
+    from bench.fusion import members, rrf
+    from bench.record import DEPTH
+
+    asked = [members.validation_lists(model, whole, answers, seed=seed) for model in models]
+    items = len(whole.catalogue)
+    chosen = rrf.choose(asked, whole.validation, items, metric=metric, view=view, depth=DEPTH)
+    typer.echo(f"{len(whole.validation):,} validation users, {metric}, {view.replace('_', ' ')}:")
+    for model, value, weight in zip(models, chosen.alone, chosen.weights, strict=True):
+        typer.echo(f"  {model} {value:.4f} alone, weight {weight:g}")
+    typer.echo(f"  fused {chosen.value:.4f} with k = {chosen.constant}, best of {chosen.trials} settings")
+    return chosen
 
 
 def complement(
@@ -161,14 +197,14 @@ def given_answers(lists: list[str] | None, texts: list[str] | None, rows: list[s
 def command_again(
     command: str,
     rows: list[str],
-    options: Mapping[str, object],
+    options: Mapping[str, str | None],
     lists: list[str] | None,
     texts: list[str] | None,
 ) -> str:
-    """Give the command line that makes the same record, with every option."""
+    """Give the command line that makes the same record, with every option; one without a value is a flag."""
     words = ["genrec-bench", command, *rows]
     for option, value in options.items():
-        words += [f"--{option}", str(value)]
+        words += [f"--{option}", *([] if value is None else [value])]
     for option, given in (("--lists", lists), ("--texts", texts)):
         words += [word for one in given or [] for word in (option, one)]
     return shlex.join(words)

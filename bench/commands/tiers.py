@@ -54,6 +54,7 @@ def tiers(
     share = tiers.best_share(tiers.curve(rule.order(seen), *known))
     order = rule.order(tiers.groups(whole.test.histories, popularity))
     options = {"name": entry.name, "dataset": dataset, "split": split, "ties": ties, "by": by, "view": view}
+    options["seed"] = str(seed)
     path, record = write_tiered(
         entry,
         stored,
@@ -62,7 +63,7 @@ def tiers(
         whole,
         metric=by,
         view=view,
-        command=command_again("tiers", [cheap, costly], options | {"seed": seed}, lists, texts),
+        command=command_again("tiers", [cheap, costly], options, lists, texts),
         results_dir=results,
         seed=seed,
     )

@@ -41,44 +41,48 @@ def write_fused(
     begun = time.perf_counter()
     lists = [test_lists(one, split) for one in stored]
     rankings = fuse(lists, chosen.weights, chosen.constant, len(split.catalogue), DEPTH)
-    seconds, peak = whole_cost([one.record for one in stored])
-    seconds["fuse"] = time.perf_counter() - begun
-    serving = seconds["recommend"] + seconds["fuse"]
+    cost = whole_cost([one.record for one in stored])
     environment = describe_environment()
-    ledger = Ledger(
-        model=entry.name,
-        dataset=split.dataset,
-        split=split.name,
-        ties=split.ties,
-        fingerprint=split.fingerprint,
-        command=command,
-        created=created,
-        commit=environment.commit,
-        validation="validation users of the split",
-        users=len(split.validation),
-        metric=metric,
-        view=view,
-        sampler="grid",
-        seed=seed,
-        space={
-            "weights": {"kind": "simplex", "step": 1 / STEPS},
-            "constant": {"kind": "oneof", "options": list(CONSTANTS)},
-        },
-        trials=chosen.trials,
-        seconds=round(seconds["fuse"] * chosen.trials, 1),
-        default_value=None,
-        value=chosen.value,
-        chosen={"weights": list(chosen.weights), "constant": chosen.constant},
-    )
+    fusing = time.perf_counter() - begun
+    parameters = {"weights": list(chosen.weights), "constant": chosen.constant}
+    ledger = None
+    if chosen.value is not None:
+        ledger = Ledger(
+            model=entry.name,
+            dataset=split.dataset,
+            split=split.name,
+            ties=split.ties,
+            fingerprint=split.fingerprint,
+            command=command,
+            created=created,
+            commit=environment.commit,
+            validation="validation users of the split",
+            users=len(split.validation),
+            metric=metric,
+            view=view,
+            sampler="grid",
+            seed=seed,
+            space={
+                "weights": {"kind": "simplex", "step": 1 / STEPS},
+                "constant": {"kind": "oneof", "options": list(CONSTANTS)},
+            },
+            trials=chosen.trials,
+            seconds=round(fusing * chosen.trials, 1),
+            default_value=None,
+            value=chosen.value,
+            chosen=parameters,
+        )
+    on_validation = f"validation_{metric}"
     members = [
-        {"model": model, "record": one.id, "weight": weight, f"validation_{metric}": value}
+        {"model": model, "record": one.id, "weight": weight}
+        | ({} if value is None else {on_validation: value})
         for model, one, weight, value in zip(models, stored, chosen.weights, chosen.alone, strict=True)
     ]
     info = model_info(entry).model_copy(
         update={
             "display_name": f"Fused: {', '.join(models)}"[:120],
             "authors": "genrec-bench",
-            "parameters": {"members": models, **ledger.chosen},
+            "parameters": {"members": models, **parameters},
         }
     )
     record = Record(
@@ -91,13 +95,11 @@ def write_fused(
         dataset=dataset_info(split),
         model=info,
         metrics=evaluate(split, rankings),
-        cost=Cost(
-            wall_seconds={stage: round(value, 4) for stage, value in seconds.items()},
-            users_per_second=round(len(split.test) / serving, 3) if serving else None,
-            peak_rss_bytes=peak,
-        ),
+        cost=_served(cost, {"fuse": fusing}, len(split.test)),
         environment=environment,
-        details={"fusion": {"members": members, f"validation_{metric}": chosen.value}},
+        details={
+            "fusion": {"members": members} | ({} if chosen.value is None else {on_validation: chosen.value})
+        },
         audits=audit(split, rankings),
         tuning=ledger,
     )
@@ -133,8 +135,7 @@ def write_tiered(
         {"share": part, metric: value, "seconds": round(first * (1 - part) + second * part, 3)}
         for part, value in zip(tiers.SHARES, values, strict=True)
     ]
-    seconds, peak = whole_cost([one.record for one in stored])
-    seconds["recommend"] = first * (1 - share) + second * share
+    cost = whole_cost([one.record for one in stored])
     names = [one.record.model.name for one in stored]
     info = model_info(entry).model_copy(
         update={
@@ -153,14 +154,18 @@ def write_tiered(
         dataset=dataset_info(split),
         model=info,
         metrics=evaluate(split, rankings),
-        cost=Cost(
-            wall_seconds={stage: round(value, 4) for stage, value in seconds.items()},
-            users_per_second=round(len(order) / seconds["recommend"], 3) if seconds["recommend"] else None,
-            peak_rss_bytes=peak,
-        ),
+        cost=_served(cost, {"recommend": first * (1 - share) + second * share}, len(order)),
         environment=describe_environment(),
         details={"tiers": {"records": [one.id for one in stored], "share": share, "curve": points}},
         audits=audit(split, rankings),
     )
     path = store.write(record, split, rankings, None, results_dir)
     return path, store.load_record(path).record
+
+
+def _served(cost: Cost, seconds: dict[str, float], users: int) -> Cost:
+    """Put the seconds of stages in, and the rate at which all that is not fitting serves the users."""
+    stages = {stage: round(value, 4) for stage, value in (cost.wall_seconds | seconds).items()}
+    serving = sum(value for stage, value in stages.items() if stage != "fit")
+    rate = round(users / serving, 3) if serving else None
+    return cost.model_copy(update={"wall_seconds": stages, "users_per_second": rate})

@@ -16,7 +16,7 @@ from bench.comparison.compared_models import find_compared
 from bench.datasets.splits import load_split
 from bench.errors import ConfigError
 from bench.models import MODELS, ModelEntry, create, find_model, tuned_folder
-from bench.record import DEPTH, Record
+from bench.record import DEPTH, Cost, Record
 from bench.records.list_files import read_lists
 from bench.records.store import StoredRecord, load_records
 from bench.schema import Examples, Histories, Rankings, Split
@@ -114,12 +114,18 @@ def test_lists(stored: StoredRecord, split: Split) -> Rankings:
     return read_lists(stored, split)
 
 
-def whole_cost(records: list[Record]) -> tuple[dict[str, float], int | None]:
-    """Give the seconds by stage that all rows took together, and the largest memory peak of one."""
+def whole_cost(records: list[Record]) -> Cost:
+    """Give the seconds by stage that all rows took together, and the largest memory peaks of one."""
     seconds: dict[str, float] = {}
     for record in records:
         for stage in ("fit", "recommend"):
             seconds[stage] = seconds.get(stage, 0.0) + record.cost.wall_seconds.get(stage, 0.0)
     peaks = [record.cost.peak_rss_bytes for record in records]
     known = [peak for peak in peaks if peak is not None]
-    return seconds, max(known) if len(known) == len(peaks) else None
+    on_gpu = [record.cost.peak_vram_bytes for record in records if record.cost.peak_vram_bytes]
+    return Cost(
+        wall_seconds=seconds,
+        users_per_second=None,
+        peak_rss_bytes=max(known) if len(known) == len(peaks) else None,
+        peak_vram_bytes=max(on_gpu, key=lambda peak: peak.reserved or 0, default=None),
+    )

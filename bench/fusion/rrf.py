@@ -20,6 +20,7 @@ from bench.retrieval.best import best_in_sparse
 from bench.schema import NO_ITEM, Examples, Rankings
 
 CONSTANTS = (1, 5, 20, 60)
+PUBLISHED_CONSTANT = 60
 STEPS = 10
 """Weights are tried in tenths."""
 
@@ -30,10 +31,11 @@ class Fusion:
 
     weights: tuple[float, ...]
     constant: int
-    value: float
-    alone: tuple[float, ...]
+    value: float | None = None
+    alone: tuple[float | None, ...]
     """The metric of each row by itself."""
-    trials: int
+    trials: int = 0
+    """Settings that were tried; with none, nothing was chosen and no value is known."""
 
 
 def fuse(
@@ -50,6 +52,11 @@ def fuse(
             scores.append(weight / (constant + 1 + places))
     entries = (np.concatenate(scores), (np.concatenate(rows), np.concatenate(columns)))
     return best_in_sparse(sparse.csr_array(entries, shape=(users, items)), depth)
+
+
+def equal(rows: int) -> Fusion:
+    """Give what the source proposes: equal weights, and its constant; nothing is chosen."""
+    return Fusion(weights=(1 / rows,) * rows, constant=PUBLISHED_CONSTANT, alone=(None,) * rows)
 
 
 def choose(

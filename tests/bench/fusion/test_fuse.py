@@ -108,6 +108,17 @@ def test_fuse_writes_a_hybrid_row_with_its_ledger(measured: Path, sample_split: 
     assert record.cost.wall_seconds["fit"] > 0 and record.cost.peak_rss_bytes
 
 
+def test_equal_weights_choose_nothing(measured: Path, sample_split: Split) -> None:
+    words = ("fuse", "markov", "last-item-text", "--name", "as-published", "--equal-weights")
+    assert "validation" not in invoke(*words, results=measured)
+    found = {one.record.model.name: one for one in store.load_records(measured).valid()}
+    stored = found["as-published"]
+    assert stored.record.tuning is None and "--equal-weights" in stored.record.command
+    lists = [read_lists(found[name], sample_split) for name in ("markov", "last-item-text")]
+    again = fuse(lists, [1, 1], 60, len(sample_split.catalogue), 50)
+    assert read_lists(stored, sample_split).tolist() == again.tolist()
+
+
 def test_complement_counts_every_user_once(measured: Path) -> None:
     found = json.loads(invoke("complement", "markov", "last-item-text", "--json", results=measured))
     assert found["both"] + found["first_only"] + found["second_only"] + found["neither"] == 1000
@@ -143,6 +154,7 @@ def test_validation_lists_may_come_from_a_file(measured: Path, sample_split: Spl
         (["fuse", "markov", "ease", "--lists", "x"], "NAME=FILE"),
         (["fuse", "markov", "ease", "--lists", f"eas={__file__}"], "did you mean 'ease'"),
         (["tiers", "markov", "ease", "--texts", f"mark={__file__}"], "did you mean 'markov'"),
+        (["fuse", "markov", "ease", "--equal-weights", "--validation-only"], "asks no validation users"),
         (["complement", "markov", "markov"], "two different rows"),
         (["fuse", "markov", "nobody"], "nobody"),
     ],
