@@ -15,6 +15,7 @@ import copy
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,10 @@ from bench.schema import NO_ITEM, Generations, Histories, Rankings, TrainingData
 from bench.tuning.space import Real, Whole
 
 USERS_PER_CHUNK = 256
+TARGETS_PER_PIECE = 256
+"""Places of a batch whose logits over the catalogue are held at a time, 12 MB on Beauty."""
+POOL = 32
+"""Batches that are drawn together and sorted by length."""
 
 
 class SASRecSettings(Constants):
@@ -128,23 +133,30 @@ class SASRecCE(TunableModel):
         inputs = inputs[(inputs != self._items).sum(dim=1) >= 2]
         folder = self._state_path(data)
         state = self._resumed(folder, optimizer, generator)
+        carried = state["seconds"]
+        begun = time.perf_counter()
         while state["epoch"] < settings.epochs and state["waited"] < settings.patience and len(inputs):
             self._model.train()
-            order = torch.randperm(len(inputs), generator=generator)
-            losses = []
-            for rows in order.split(settings.batch):
-                losses.append(self._step(inputs[rows], optimizer))
+            losses = [
+                self._step(inputs[rows], optimizer)
+                for rows in like_lengths((inputs != self._items).sum(dim=1), settings.batch, generator)
+            ]
             value = self._validation(data)
             better = value > state["best"]
             state |= {"epoch": state["epoch"] + 1, "waited": 0 if better else state["waited"] + 1}
             state["curve"].append({"loss": round(float(np.mean(losses)), 4), "ndcg@10": round(value, 5)})
             if better:
                 state |= {"best": value, "weights": copy.deepcopy(self._model.state_dict())}
+            state["seconds"] = carried + time.perf_counter() - begun
             self._keep(folder, state, optimizer, generator)
             report("epochs", state["epoch"], settings.epochs, f"validation ndcg@10 {value:.4f}")
         if state["weights"] is not None:
             self._model.load_state_dict(state["weights"])
-        self._details = {"loss_curve": state["curve"], "validation_ndcg@10": max(state["best"], 0.0)}
+        self._details = {
+            "loss_curve": state["curve"],
+            "validation_ndcg@10": max(state["best"], 0.0),
+            "carried_seconds": {"fit": round(carried, 3)},
+        }
 
     def _step(self, sequences: Any, optimizer: Any) -> float:
         import torch
@@ -154,11 +166,19 @@ class SASRecCE(TunableModel):
         known, following = sequences[:, :-1], sequences[:, 1:]
         asked = following != self._items
         hidden = self._model.transformer(input_ids=known).last_hidden_state[asked]
-        loss = torch.nn.functional.cross_entropy(self._model.lm_head(hidden), following[asked])
         optimizer.zero_grad()
-        loss.backward()
+        # piece by piece: the logits of a whole batch are hundreds of MB, whose pages cost more than the sums
+        leaf, loss = hidden.detach().requires_grad_(), 0.0
+        for states, wanted in zip(
+            leaf.split(TARGETS_PER_PIECE), following[asked].split(TARGETS_PER_PIECE), strict=True
+        ):
+            logits = self._model.lm_head(states)
+            piece = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum") / len(leaf)
+            piece.backward()
+            loss += float(piece.detach())
+        hidden.backward(leaf.grad)
         optimizer.step()
-        return float(loss.detach())
+        return loss
 
     def _validation(self, data: TrainingData) -> float:
         """nDCG@10 of the validation users, seen items left out; of the loss where there are none, 0."""
@@ -189,6 +209,7 @@ class SASRecCE(TunableModel):
         import torch
 
         fresh: dict[str, Any] = {"epoch": 0, "waited": 0, "best": -1.0, "weights": None, "curve": []}
+        fresh["seconds"] = 0.0
         try:
             kept = torch.load(path, weights_only=True)
         except FileNotFoundError:
@@ -215,6 +236,20 @@ class SASRecCE(TunableModel):
         }
         torch.save(kept, temporary)
         temporary.replace(path)
+
+
+def like_lengths(lengths: Any, batch: int, generator: Any) -> list[Any]:
+    """Draw batches of rows, each of sequences of like length, so that little of a batch is padding.
+
+    Each row comes once. Rows are drawn into pools of 32 batches; a pool is sorted and cut, and all batches
+    are put in random order.
+    """
+    import torch
+
+    order = torch.randperm(len(lengths), generator=generator)
+    pools = [pool[lengths[pool].argsort(stable=True)] for pool in order.split(batch * POOL)]
+    batches = [rows for pool in pools for rows in pool.split(batch)]
+    return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]
 
 
 def right_padded(histories: Histories, length: int, padding: int) -> NDArray[np.int64]:
