@@ -85,30 +85,30 @@ class RecommenderContract:
 
     def test_lists_hold_known_items_once(self, fitted: Fitted) -> None:
         """Every list holds at most `depth` items of the catalogue, each once, with gaps only at the end."""
-        lists = fitted.lists(fitted.split.test.histories)
+        lists = fitted.lists(fitted.split.test.requests)
         assert (lists != NO_ITEM).any(), "every list is empty"
 
     def test_depth_one(self, fitted: Fitted) -> None:
         """A list of one item is allowed."""
-        fitted.lists(fitted.split.test.histories, 1)
+        fitted.lists(fitted.split.test.requests, 1)
 
     def test_depth_over_the_catalogue(self, fitted: Fitted) -> None:
         """Asked for more items than there are, the model gives what it has."""
-        fitted.lists(fitted.split.test.histories, len(fitted.split.catalogue) + 5)
+        fitted.lists(fitted.split.test.requests, len(fitted.split.catalogue) + 5)
 
     def test_same_answer_when_asked_again(self, fitted: Fitted) -> None:
         """`recommend` leaves no trace in the model."""
-        histories = fitted.split.test.histories
+        histories = fitted.split.test.requests
         _assert_same(fitted.lists(histories), fitted.lists(histories), "the same model, asked twice")
 
     def test_same_answer_for_a_seed(self, fitted: Fitted) -> None:
         """A second model with the same seed and data gives the same lists."""
-        histories = fitted.split.test.histories
+        histories = fitted.split.test.requests
         _assert_same(self._fit().lists(histories), fitted.lists(histories), "two models of one seed")
 
     def test_batch_is_single(self, fitted: Fitted) -> None:
         """A user's list does not depend on who else is asked about, nor in which order."""
-        histories = fitted.split.test.histories
+        histories = fitted.split.test.requests
         together = fitted.lists(histories)
         alone = [fitted.lists(histories.take(np.array([row]))) for row in range(len(histories))]
         _assert_same(np.vstack(alone), together, "users alone and in a batch")
@@ -117,7 +117,7 @@ class RecommenderContract:
 
     def test_no_users(self, fitted: Fitted) -> None:
         """Nobody asked for gives no lists."""
-        assert fitted.lists(fitted.split.test.histories.take(np.array([], dtype=np.int64))).size == 0
+        assert fitted.lists(fitted.split.test.requests.take(np.array([], dtype=np.int64))).size == 0
 
     def test_short_history(self, fitted: Fitted) -> None:
         """One purchase is enough."""
@@ -154,7 +154,7 @@ class RecommenderContract:
     def test_input_is_not_modified(self) -> None:
         """Neither `fit` nor `recommend` writes into the arrays it is given."""
         split, model = self.make_split(), self.make_model(SEED)
-        data, histories = split.training_data, split.test.histories
+        data, histories = split.training_data, split.test.requests
         with untouched(model, type(model).__name__, data=data, histories=histories):
             model.fit(data)
             model.recommend(histories, DEPTH)

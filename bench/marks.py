@@ -30,6 +30,9 @@ def marks(record: Record) -> list[Mark]:
         found.append(Mark(text="cost-only", why="quality was not measured"))
     if note := published_note(record):
         found.append(Mark(text="published outcomes", why=note))
+    if record.model.uses_times:
+        why = "it is told when purchases took place and when the list is asked for; other rows are not"
+        found.append(Mark(text="uses times", why=why))
     if record.status == "partial":
         found.append(
             Mark(text="partial", why="lists are missing for over 1 % of the users; they count as misses")

@@ -36,6 +36,8 @@ class ModelEntry:
     """Keyword arguments of the constructor, beside the seed."""
     default: bool = False
     """Whether the model is part of a run that names no models."""
+    uses_times: bool = False
+    """Whether it is told when purchases took place and when a list is asked for; its rows are marked."""
 
 
 _OURS = "genrec-bench"
@@ -59,8 +61,17 @@ def _llama(name: str, display_name: str, *, default: bool = False) -> ModelEntry
     )
 
 
-def _cheap(name: str, target: str, display_name: str, kind: Kind = "untrained") -> ModelEntry:
-    return ModelEntry(name=name, target=target, kind=kind, display_name=display_name, authors=_OURS)
+def _cheap(
+    name: str, target: str, display_name: str, kind: Kind = "untrained", *, uses_times: bool = False
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        target=target,
+        kind=kind,
+        display_name=display_name,
+        authors=_OURS,
+        uses_times=uses_times,
+    )
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -78,6 +89,12 @@ MODELS: dict[str, ModelEntry] = {
         _cheap("co-visit", "baselines.co_visit:CoVisit", "Co-visit"),
         _cheap("text-history", "baselines.text_history:TextHistory", "Text of the history (BM25)"),
         _cheap("text-co-visit", "baselines.text_co_visit:TextCoVisit", "Text + co-visit"),
+        _cheap(
+            "text-co-visit-times",
+            "baselines.text_co_visit_times:TextCoVisitTimes",
+            "Text + co-visit, with times",
+            uses_times=True,
+        ),
         _cheap("item-knn", "baselines.item_knn:ItemKNN", "ItemKNN (cosine)"),
         _cheap("markov", "baselines.markov:Markov", "Markov chain"),
         _cheap("ease", "baselines.ease:EASE", "EASE", "sequential"),
@@ -214,6 +231,7 @@ def _entry_of(name: str, target: str, loaded: Any) -> ModelEntry:
         display_name=getattr(loaded, "display_name", name),
         authors=getattr(loaded, "authors", ""),
         link=getattr(loaded, "link", ""),
+        uses_times=bool(getattr(loaded, "uses_times", False)),
     )
 
 

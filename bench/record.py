@@ -110,6 +110,9 @@ class ModelInfo(_Part):
     display_name: str = Field(max_length=120, description="Name shown to people.")
     authors: str = Field(default="", max_length=400, description="Who made the model.")
     link: str = Field(default="", max_length=400, description="Paper or repository, http(s) only.")
+    uses_times: bool | None = Field(
+        default=None, description="Whether it was told when purchases and requests took place."
+    )
     file_sha256: Digest | None = Field(
         default=None,
         description="Of a model from --model-file: SHA-256 of the file that the command names.",

@@ -132,6 +132,8 @@ class Histories:
     users: Int32Array
     times: Int64Array | None = None
     """Unix seconds of each purchase, aligned with `items`; None where they are not known."""
+    request_times: Int64Array | None = None
+    """(users,) Unix seconds at which each user's list is asked for; None where nothing is told of it."""
 
     def __post_init__(self) -> None:
         if (
@@ -142,6 +144,8 @@ class Histories:
             raise ValueError("indptr must start at 0, end at len(items) and have one entry more than users")
         if self.times is not None and len(self.times) != len(self.items):
             raise ValueError("times must be one a purchase, as items are")
+        if self.request_times is not None and len(self.request_times) != len(self.users):
+            raise ValueError("request times must be one a user")
 
         _freeze(self)
 
@@ -173,8 +177,18 @@ class Histories:
         """Give the sequences at these positions, in this order."""
         rows = np.asarray(rows, dtype=np.int64)
         indptr, source = cut(self.indptr[rows], self.lengths[rows])
-        times = None if self.times is None else self.times[source]
-        return Histories(indptr=indptr, items=self.items[source], users=self.users[rows], times=times)
+        asked = self.request_times
+        return Histories(
+            indptr=indptr,
+            items=self.items[source],
+            users=self.users[rows],
+            times=None if self.times is None else self.times[source],
+            request_times=None if asked is None else asked[rows],
+        )
+
+    def timeless(self) -> Histories:
+        """Give the sequences without any time."""
+        return replace(self, times=None, request_times=None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +205,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def requests(self) -> Histories:
+        """The histories together with the time at which each is asked about."""
+        return replace(self.histories, request_times=self.request_times)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,6 +233,12 @@ class TrainingData:
         if self.catalogue.wording == Wording():
             return self.fingerprint
         return hashlib.sha256(f"{self.fingerprint} {self.text_fingerprint}".encode()).hexdigest()
+
+    def timeless(self) -> TrainingData:
+        """Give the data without any time, as a model gets them that does not say that it uses times."""
+        asked = self.validation
+        validation = replace(asked, histories=asked.histories.timeless(), request_times=None)
+        return replace(self, train=self.train.timeless(), validation=validation)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,9 +2,10 @@
 
 The score of item j for the history i_1 ... i_L, p being the places before its end (0 for the last item):
 
-    s(j) = sum over tables t, sum over p:  decay_t^p * t[i_p, j]
+    s(j) = sum over tables t, sum over p:  w_t,p * decay_t^p * t[i_p, j]
 
-Computed for many users at once, as a product of two sparse matrices.
+w is 1, but for tables that tell purchases of the day of the request from earlier ones. Computed for many
+users at once, as a product of two sparse matrices.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from baselines.neighbours.pairs import DAY
 from bench.metrics.ranking import remove_seen
 from bench.retrieval.best import best_in_sparse
-from bench.schema import NO_ITEM, Histories, Rankings
+from bench.schema import NO_ITEM, BoolArray, Histories, Rankings
 
 USERS_PER_CHUNK = 512
 """Users scored at a time: one or two million scores on Amazon's 5-core data."""
@@ -31,19 +33,23 @@ class Table:
     links: Any
     """Sparse CSR (items, items); row i holds what the purchase of i says for each other item."""
     decay: float
+    on_day: float = 1.0
+    """Weight of purchases that were made on the day of the request."""
+    off_day: float = 1.0
+    """Weight of those made before, or at a time that is not known."""
 
 
 class HistoryRanker:
     """Ranks by the tables, one below the other in a single matrix."""
 
     def __init__(self, tables: Sequence[Table]) -> None:
-        self._decays = [table.decay for table in tables]
+        self._voices = [(table.decay, table.on_day, table.off_day) for table in tables]
         self._links = sparse.vstack([table.links for table in tables], format="csr")
         self._items = self._links.shape[1]
 
     def scores(self, histories: Histories) -> Any:
         """Sparse CSR (users, items) of all that some table links to the history, in no order."""
-        voices = [history_weights(histories, self._items, decay) for decay in self._decays]
+        voices = [history_weights(histories, self._items, *voice) for voice in self._voices]
         return sparse.hstack(voices, format="csr") @ self._links
 
     def rank(self, histories: Histories, depth: int) -> Rankings:
@@ -59,10 +65,25 @@ class HistoryRanker:
         return lists
 
 
-def history_weights(histories: Histories, items: int, decay: float) -> Any:
-    """Sparse (users, items): decay^p summed over the places p where the item stands in the history."""
+def history_weights(
+    histories: Histories, items: int, decay: float, on_day: float = 1.0, off_day: float = 1.0
+) -> Any:
+    """Sparse (users, items): decay^p summed over the places p where the item stands in the history.
+
+    Purchases of the day of the request count `on_day` times as much, all others `off_day` times.
+    """
     ages = np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories.items))
-    entries = (np.power(float(decay), ages), histories.items.copy(), histories.indptr.copy())
+    weights = np.power(float(decay), ages) * np.where(on_request_day(histories), on_day, off_day)
+    entries = (weights, histories.items.copy(), histories.indptr.copy())
     matrix = sparse.csr_array(entries, shape=(len(histories), items))
     matrix.sum_duplicates()  # works in place, hence the copies
     return matrix
+
+
+def on_request_day(histories: Histories) -> BoolArray:
+    """(purchases,) whether it was made on the day on which its user's list is asked for, if that is known."""
+    if histories.times is None or histories.request_times is None:
+        return np.zeros(len(histories.items), dtype=np.bool_)
+    asked = np.repeat(histories.request_times // DAY, histories.lengths)
+    on_day: BoolArray = histories.times // DAY == asked
+    return on_day

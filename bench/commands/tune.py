@@ -33,6 +33,13 @@ def tune(
     by: Annotated[str, typer.Option(help="What decides, e.g. ndcg@10 or recall@5.")] = "ndcg@10",
     view: Annotated[ChosenView, typer.Option(help="Seen items removed, or kept.")] = "seen_removed",
     seed: Annotated[int, typer.Option(min=0, help="Of draws, drawn users and model.")] = 0,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A point to try after the defaults; what it leaves open is as in the ledger, else drawn.",
+        ),
+    ] = None,
     model_file: Annotated[
         str | None, typer.Option(help="PATH.py:CLASS of a model of your own, named as MODEL.")
     ] = None,
@@ -60,6 +67,7 @@ def tune(
     from bench.run.terminal import LiveLine
     from bench.tuning import study
     from bench.tuning.ledger import Ledger, ledger_path, read_ledger, write_ledger
+    from bench.tuning.space import check_inside, read_constants
     from bench.tuning.validation import validation_share, with_validation
 
     share = validation_share(validation)
@@ -68,7 +76,8 @@ def tune(
     if own and own.name != model:
         raise ConfigError(f"--model-file gives a model '{own.name}', not '{model}'")
     entry = find_model(model, {own.name: own} if own else None)
-    study.space_of(entry)
+    given = read_constants("--start", start or [])
+    check_inside(study.space_of(entry), given)
     whole = load_split(dataset, ties=ties, split=split, data_dir=data_dir).training_data
     data = with_validation(whole, share, seed)
     if not len(data.validation):
@@ -86,12 +95,13 @@ def tune(
             view=view,
             seed=seed,
             journal=journal,
-            start=known.chosen if known else None,
+            start={**(known.chosen if known else {}), **given},
         )
     options = {"dataset": dataset, "split": split, "ties": ties, "validation": validation, "trials": trials}
     options |= {"by": by, "view": view, "seed": seed}
     words = ["genrec-bench", "tune", model]
     words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    words += [word for point in start or [] for word in ("--start", point)]
     words += ["--model-file", model_file] if model_file else []
     ledger = Ledger(
         model=model,

@@ -92,7 +92,7 @@ def validation_lists(name: str, split: Split, answers: Mapping[str, Answers], *,
         )
     model = create(find_model(name), seed=seed, **tuned_constants(MODELS[name], split))
     model.fit(split.training_data)
-    return model.recommend(split.validation.histories, DEPTH)
+    return model.recommend(split.validation.requests, DEPTH)
 
 
 def tuned_constants(entry: ModelEntry, split: Split) -> dict[str, object]:

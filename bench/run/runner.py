@@ -68,11 +68,12 @@ def run(request: Request) -> Outcome:
     )
     with ModelProcess(job) as process:
         split, load_seconds = request.load()
-        histories = split.test.histories
+        histories = split.test.requests
+        data = split.training_data
+        if not entry.uses_times:
+            histories, data = histories.timeless(), data.timeless()
         room = room_for_removal(histories, request.depth)
-        answer = process.ask(
-            Inputs(data=split.training_data, histories=histories, depth=request.depth + room)
-        )
+        answer = process.ask(Inputs(data=data, histories=histories, depth=request.depth + room))
         rankings = trimmed(answer.rankings, histories, request.depth)
         report("score", 0, 1)
         begun = time.perf_counter()
@@ -97,6 +98,7 @@ def run(request: Request) -> Outcome:
             display_name=entry.display_name,
             authors=entry.authors,
             link=entry.link,
+            uses_times=entry.uses_times,
             file_sha256=_file_digest(entry),
         ),
         metrics=metrics,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bench.comparison.seeds_text import seeds_text
 from bench.datasets import find_dataset
@@ -26,6 +25,7 @@ from bench.run.runner import Outcome, Request, run
 from bench.run.terminal import LiveLine, results_table, speed_table
 from bench.schema import Split
 from bench.tuning.ledger import Ledger, ledger_path, read_ledger
+from bench.tuning.space import read_constants
 from bench.tuning.study import takes_constants
 
 EMBEDDED = "sample"
@@ -92,7 +92,7 @@ class BenchSession:
         if "preset" in entry.arguments:
             return {"settings": self.settings} if self.settings else {}
         if self.settings:
-            return dict(map(_constant, self.settings)) if takes_constants(entry) else {}
+            return read_constants("--set", self.settings) if takes_constants(entry) else {}
         ledger = self.ledger(entry)
         return dict(ledger.chosen) if ledger else {}
 
@@ -184,16 +184,6 @@ def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
     if not chosen:
         raise ConfigError("--models takes names separated by commas; none was given")
     return [find_model(name, own) for name in dict.fromkeys(chosen)]
-
-
-def _constant(setting: str) -> tuple[str, Any]:
-    name, equals, value = setting.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"--set takes KEY=VALUE, got '{setting}'")
-    try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {name}: '{value}' is no number, text or truth value") from None
 
 
 def _ties(given: str) -> str:

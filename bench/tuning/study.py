@@ -2,7 +2,7 @@
 
 Source of the sampler: Bergstra et al., "Algorithms for hyper-parameter optimization" (NeurIPS 2011), as
 Optuna implements it (multivariate, so that constants that act together are drawn together). The first trial
-is the model's own defaults; the second, where the study is given one, a point to start from.
+is the model's own defaults; the next, where the study is given one, a point to start from.
 """
 
 from __future__ import annotations
@@ -86,12 +86,13 @@ def search(
     optuna = _optuna()
     space = space_of(entry)
     study = _open_study(optuna, journal, _study_name(entry, data, space, metric, view, seed), seed)
+    points = [start or {}]
     if not study.trials:
-        defaults = getattr(create(entry, seed=seed), "parameters", {})
-        for point in (defaults, start or {}):
-            known = {name: point[name] for name in space if name in point}
-            if known:
-                study.enqueue_trial(known, skip_if_exists=True)
+        points.insert(0, getattr(create(entry, seed=seed), "parameters", {}))
+    for point in points:
+        known = {name: point[name] for name in space if name in point}
+        if known:
+            study.enqueue_trial(known, skip_if_exists=True)
     begun = time.perf_counter()
     finished = _finished(study)
     while len(finished) < trials and (seconds is None or time.perf_counter() - begun < seconds):
@@ -131,7 +132,7 @@ def score(
     model = create(entry, seed=seed, **constants)
     with untouched(model, entry.name, data=data):  # the next trial reads the same arrays
         model.fit(data)
-        rankings = model.recommend(data.validation.histories, max(DEPTH, cutoff))
+        rankings = model.recommend(data.validation.requests, max(DEPTH, cutoff))
     return float(user_outcomes(ranks_in_view(rankings, data.validation, view), metric).mean())
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bench.cli import build_app
 from bench.contract import small_shop
+from bench.datasets.splits import load_split
 from bench.errors import ConfigError, ModelError
 from bench.models import ModelEntry, find_model, model_from_file
 from bench.schema import Split
@@ -188,3 +189,22 @@ def test_a_damaged_ledger_is_named(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ConfigError, match="is damaged"):
             read_ledger(path)
+
+
+def test_a_given_point_is_tried_and_a_wrong_one_refused(tmp_path: Path) -> None:
+    words = ["tune", "markov", "--trials", "2", "--to", str(tmp_path), "--work-dir", str(tmp_path / "work")]
+    point = {"window": 3, "decay": 0.6, "back": 0.25, "shrink": 2.0, "history_decay": 0.5}
+    given = [word for name, value in point.items() for word in ("--start", f"{name}={value}")]
+    result = CliRunner().invoke(build_app(), [*words, *given])
+    assert result.exit_code == 0, result.output
+    ledger = read_ledger(tmp_path / "sample" / "markov.leave-one-out.file.yaml")
+    assert ledger is not None and ledger.command.endswith(" ".join(given))
+    entry, data = find_model("markov"), load_split("sample").training_data
+    values = [
+        study.score(entry, data, constants, metric="ndcg@10", view="seen_removed", seed=0)
+        for constants in ({}, point)
+    ]
+    assert (ledger.default_value, ledger.value) == (values[0], max(values))
+    for point, message in (("window=0", "searched in"), ("widow=3", "not among"), ("window", "KEY=VALUE")):
+        refused = CliRunner().invoke(build_app(), [*words, "--start", point])
+        assert isinstance(refused.exception, ConfigError) and message in str(refused.exception)
