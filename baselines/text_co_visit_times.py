@@ -19,8 +19,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from baselines.neighbours.history import Table
-from baselines.neighbours.model import NeighbourModel
+from baselines.neighbours.history_ranker import Table
+from baselines.neighbours.neighbour_model import NeighbourModel
 from baselines.neighbours.pairs import following_by_day, purchases, scaled
 from baselines.text_co_visit import TextCoVisitSettings
 from baselines.text_history import weighted_texts

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 ChosenView = Literal["seen_removed", "seen_kept"]
+ChosenSampler = Literal["tpe", "local"]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +34,10 @@ def tune(
     by: Annotated[str, typer.Option(help="What decides, e.g. ndcg@10 or recall@5.")] = "ndcg@10",
     view: Annotated[ChosenView, typer.Option(help="Seen items removed, or kept.")] = "seen_removed",
     seed: Annotated[int, typer.Option(min=0, help="Of draws, drawn users and model.")] = 0,
+    sampler: Annotated[
+        ChosenSampler,
+        typer.Option(help="tpe: over the whole space; local: small steps from the best point so far."),
+    ] = "tpe",
     start: Annotated[
         list[str] | None,
         typer.Option(
@@ -95,10 +100,12 @@ def tune(
             view=view,
             seed=seed,
             journal=journal,
+            sampler=sampler,
             start={**(known.chosen if known else {}), **given},
         )
     options = {"dataset": dataset, "split": split, "ties": ties, "validation": validation, "trials": trials}
     options |= {"by": by, "view": view, "seed": seed}
+    options |= {} if sampler == "tpe" else {"sampler": sampler}
     words = ["genrec-bench", "tune", model]
     words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
     words += [word for point in start or [] for word in ("--start", point)]
@@ -116,7 +123,7 @@ def tune(
         users=len(data.validation),
         metric=by,
         view=view,
-        sampler=study.SAMPLER,
+        sampler=study.SAMPLERS[sampler],
         seed=seed,
         space=found.space,
         trials=found.trials,

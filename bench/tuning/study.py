@@ -1,8 +1,9 @@
 """Search a model's constants on validation users by Optuna's TPE, in a study that can be taken up again.
 
 Source of the sampler: Bergstra et al., "Algorithms for hyper-parameter optimization" (NeurIPS 2011), as
-Optuna implements it (multivariate, so that constants that act together are drawn together). The first trial
-is the model's own defaults; the next, where the study is given one, a point to start from.
+Optuna implements it (multivariate, so that constants that act together are drawn together); or small steps
+from the best point (`local_search`), in the same study. The first trial is the model's own defaults; the
+next, where the study is given one, a point to start from.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import random
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.errors import ConfigError, Unavailable
 from bench.guard import untouched
@@ -24,9 +26,11 @@ from bench.models import ModelEntry, create, load_class
 from bench.progress import report
 from bench.record import View
 from bench.schema import TrainingData
+from bench.tuning.local_search import step
 from bench.tuning.space import OneOf, Range, Space, Tunable, Whole
 
-SAMPLER = "TPE, multivariate"
+Sampler = Literal["tpe", "local"]
+SAMPLERS: Mapping[Sampler, str] = {"tpe": "TPE, multivariate", "local": "hill climbing"}
 STARTUP_TRIALS = 20
 """Drawn at random before the sampler has something to go by."""
 DEPTH = 50
@@ -77,6 +81,7 @@ def search(
     seed: int = 0,
     journal: Path,
     start: Mapping[str, Any] | None = None,
+    sampler: Sampler = "tpe",
 ) -> Found:
     """Try sets of constants on `data.validation` until there are `trials`, or `seconds` have gone by.
 
@@ -96,6 +101,9 @@ def search(
     begun = time.perf_counter()
     finished = _finished(study)
     while len(finished) < trials and (seconds is None or time.perf_counter() - begun < seconds):
+        if sampler == "local" and finished and not _waiting(study):
+            best_so_far = max(finished, key=lambda found: found.value).params
+            study.enqueue_trial(step(random.Random(f"{seed}-{len(finished)}"), space, best_so_far))
         trial = study.ask()
         constants = {name: _suggest(trial, name, found) for name, found in space.items()}
         clock = time.perf_counter()
@@ -181,6 +189,11 @@ def _open_study(optuna: Any, journal: Path, name: str, seed: int) -> Any:
         seed=seed + len(study.trials), n_startup_trials=STARTUP_TRIALS, multivariate=True
     )
     return study
+
+
+def _waiting(study: Any) -> bool:
+    """Whether points that were asked for by name are still to be tried."""
+    return any(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))
 
 
 def _finished(study: Any) -> list[Any]:

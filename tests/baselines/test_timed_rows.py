@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.neighbours.history import history_weights
+from baselines.neighbours.history_ranker import history_weights
 from baselines.neighbours.pairs import DAY, following, following_by_day
 from baselines.text_co_visit import TextCoVisit
 from baselines.text_co_visit_times import TextCoVisitTimes
