@@ -6,6 +6,7 @@ and cut-offs come from `bench.metrics.definitions`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,6 +62,12 @@ def metric_label(metric: str) -> str:
     """Give a metric's label, with its cut-off if it has one: 'ndcg@5' -> 'nDCG@5'."""
     name, at, cutoff = metric.partition("@")
     return f"{METRICS[name].label if name in METRICS else name}{at}{cutoff}"
+
+
+def with_metric_labels(text: str) -> str:
+    """Give text with metrics as people read them: 'ndcg@5 is higher' -> 'nDCG@5 is higher'."""
+    names = "|".join(map(re.escape, METRICS))
+    return re.sub(rf"\b(?:{names})@[0-9]+", lambda found: metric_label(found.group()), text)
 
 
 def estimate_text(estimate: Estimate | None, unknown: str = "-") -> str:

@@ -23,6 +23,7 @@ PAGES: dict[str, str] = {
     "run": "Run",
     "compare": "Compare",
     "explore": "Explore",
+    "reported": "Reported elsewhere",
     "submit": "Submit",
     "protocol": "Protocol",
 }

@@ -26,6 +26,13 @@ class Source(_Part):
 
     title: str = Field(min_length=1)
     link: str | None = Field(pattern=r"^https://", description="Paper or repository, where one is known.")
+    stated_year: int | None = Field(default=None, alias="year", ge=1990, le=2100)
+
+    @property
+    def year(self) -> int | None:
+        """The year of publication: as stated, or that of an arXiv number; None where neither is known."""
+        number = re.search(r"arxiv\.org/abs/([0-9]{2})[0-9]{2}\.", self.link or "")
+        return self.stated_year or (2000 + int(number.group(1)) if number else None)
 
 
 class Protocol(_Part):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from string import ascii_uppercase
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pandas as pd
 
-from bench.labels import COSTS, metric_label
+from bench.labels import COSTS, metric_label, with_metric_labels
 from bench.marks import Mark
 from bench.metrics.definitions import QUALITY
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
@@ -161,7 +160,10 @@ def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expande
 
 def mark_badges(found: Sequence[Mark]) -> list[Badge]:
     """Give the marks of a row as badges."""
-    return [Badge(text=mark.text, tone="bad" if mark.bad else "warn", title=mark.why) for mark in found]
+    return [
+        Badge(text=mark.text, tone="bad" if mark.bad else "warn", title=with_metric_labels(mark.why))
+        for mark in found
+    ]
 
 
 def _quality_cell(row: dict[str, Any], key: str, top: float, decimals: int) -> Cell:
@@ -185,68 +187,3 @@ def _scale(frame: pd.DataFrame) -> dict[str, tuple[float, int]]:
 
 def _thousandth(value: float | None) -> float | None:
     return None if value is None else value / 1000
-
-
-def reported_columns(cutoff: int) -> list[Column]:
-    """Give the columns of the table of reported numbers."""
-    metrics = [
-        Column(key=name, label=metric_label(f"{name}@{cutoff}"), note="reported; ours", sort="")
-        for name in QUALITY
-    ]
-    return [
-        Column(key="model", label="Model", numeric=False),
-        *metrics,
-        Column(key="source", label="Source", numeric=False),
-        Column(key="protocol", label="Protocol", note="see below", numeric=False),
-        Column(key="notes", label="What to know", numeric=False),
-    ]
-
-
-def protocol_letters(frame: pd.DataFrame) -> dict[str, str]:
-    """Give each way of measuring a short name, in the order of the rows: protocol -> letter."""
-    distinct = dict.fromkeys(frame["protocol"])
-    return {text: f"{ascii_uppercase[n % 26]}{n // 26 or ''}" for n, text in enumerate(distinct)}
-
-
-def reported_cells(frame: pd.DataFrame, letters: Mapping[str, str]) -> list[Row]:
-    """Give the rows of the table of reported numbers; where we measured the model, with the gap.
-
-    `letters` are the short names of the ways of measuring.
-    """
-    return [
-        Row(
-            cells=[
-                Cell(text=row["model"], kind=row["kind"], note=row["kind"], badges=_reported_badges(row)),
-                *(_reported_value(row, name) for name in QUALITY),
-                Cell(text=row["source"], note=f"{row['place']} ({_READ[row['read']]})", href=row["link"]),
-                Cell(text=letters[row["protocol"]], title=row["protocol"]),
-                Cell(text=row["notes"] or formatting.MISSING, note=_other_cutoffs(row["other"])),
-            ],
-            state="" if row["comparable"] else "separate",
-        )
-        for row in rows_of(frame)
-    ]
-
-
-_READ = {"primary": "read there", "quoted": "quoted by others", "own": "our own calculation"}
-
-
-def _reported_badges(row: dict[str, Any]) -> tuple[Badge, ...]:
-    if row["comparable"]:
-        return ()
-    return (Badge(text="other protocol", tone="warn", title="May not stand beside a record of this board"),)
-
-
-def _reported_value(row: dict[str, Any], name: str) -> Cell:
-    value, ours = row[name], row[f"{name}_ours"]
-    if pd.isna(value):
-        return Cell(text=formatting.MISSING)
-    text = f"{value:.5f}".rstrip("0")
-    text = text if len(text) >= 6 else f"{value:.4f}"
-    if pd.isna(ours):
-        return Cell(text=text)
-    return Cell(text=text, note=f"ours {ours:.5f} ({formatting.signed(ours - value, 5)})")
-
-
-def _other_cutoffs(metrics: Mapping[str, float]) -> str:
-    return "; ".join(f"{metric_label(metric)} {value:.4f}" for metric, value in metrics.items())

@@ -17,6 +17,7 @@ from leaderboard.frames import formatting
 BLUE, ORANGE, GREEN, PINK, GREY = "#3a8fc7", "#d9772b", "#1d9e79", "#c467a0", "#8a8a8a"
 _MEMORY = {"RAM": BLUE, "VRAM": ORANGE, "VRAM allocated": ORANGE, "VRAM reserved": PINK}
 _VERDICTS = ["A is better", "B is better", CANNOT_TELL, IDENTICAL]
+_FITS = {"same": "same protocol", "unsaid": "same, as far as is said", "other": "other protocol"}
 _DOT = {"type": "point", "filled": True, "size": 70, "opacity": 1}
 _GROUP_AXIS = {"labelLimit": 220, "minExtent": 165}
 """Room for the labels, the same in all panels, so that their scales stand below each other."""
@@ -128,6 +129,46 @@ def loss_chart(frame: pd.DataFrame) -> Chart:
     }
     line = {"type": "line", "point": len(frame) < 40, "strokeWidth": 2}
     return {"height": 240, "layer": [_layer(_rows(frame), line, **encoding)]}
+
+
+def progress_chart(frame: pd.DataFrame, metric: str, ours: float | None) -> Chart:
+    """Published figures by year, the best so far as steps, and the best measured here as a dashed line.
+
+    Columns: year, value, best, model, source, fit.
+    """
+    data = frame.assign(protocol=[_FITS[fit] for fit in frame["fit"]])
+    rows = _rows(data[["year", "value", "model", "source", "protocol"]])
+    steps = _rows(frame.groupby("year")[["best"]].max().reset_index())
+    years = [int(year) for year in sorted(set(frame["year"]))]
+    axis = {"format": "d", "values": list(range(years[0], years[-1] + 1))}
+    scale = {"domain": [years[0] - 0.5, years[-1] + 0.5], "nice": False}
+    year = _number("year", title="Year of the source", axis=axis, scale=scale)
+    value = _number("value", title=metric)
+    by_protocol = {"domain": list(_FITS.values()), "range": [BLUE, GREEN, GREY]}
+    marks = {**by_protocol, "range": ["circle", "diamond", "cross"]}
+    legend = {"orient": "top"}
+    hover = [_name("model"), _number("value", format=".4f", title=metric), _name("source"), _name("protocol")]
+    layers = [
+        _layer(
+            steps,
+            {"type": "line", "interpolate": "step-after", "color": GREY},
+            x=year,
+            y=_number("best", title=metric),
+        ),
+        _layer(
+            rows,
+            {"type": "point", "size": 60, "strokeWidth": 2},
+            x=year,
+            y=value,
+            tooltip=hover,
+            color=_name("protocol", title=None, legend=legend, scale=by_protocol),
+            shape=_name("protocol", title=None, legend=legend, scale=marks),
+        ),
+    ]
+    if ours is not None:
+        line = {"type": "rule", "strokeDash": [6, 4], "color": ORANGE, "strokeWidth": 2}
+        layers.append(_layer({"values": [{"value": ours}]}, line, y=value))
+    return {"height": 300, "layer": layers}
 
 
 def difference_charts(frame: pd.DataFrame, title: str) -> list[Chart]:

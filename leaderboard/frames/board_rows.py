@@ -22,7 +22,6 @@ from bench.metrics.definitions import QUALITY
 from bench.record import Cost, Estimate, Record, View
 from bench.records.newest import newest
 from bench.records.store import StoredRecord
-from bench.reported.rows import ReportedRow
 from leaderboard.frames.model_sizes import model_size
 
 FITS_BYTES = 24 * 2**30
@@ -151,42 +150,6 @@ def by_rank(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     if ordered.empty:
         return ordered
     return ordered.sort_values("held_back", key=lambda names: names != "", kind="stable")
-
-
-def reported_rows(
-    rows: Sequence[ReportedRow], measured: Sequence[StoredRecord], *, view: View, cutoff: int
-) -> pd.DataFrame:
-    """Give one row a reported model, with our own value and the gap where we measured the same model.
-
-    Our value is of the view that the source used (of `view` where the source does not say); there is
-    none where the protocols do not allow the comparison.
-    """
-    ours = {stored.record.model.name: stored.record for stored in measured}
-    table = []
-    for row in rows:
-        mine = ours.get(row.counterpart or "") if row.comparable else None
-        seen: dict[str, View] = {"kept": "seen_kept", "removed": "seen_removed"}
-        entry: dict[str, object] = {
-            "id": row.id,
-            "model": row.model,
-            "kind": row.kind,
-            "source": row.source.title,
-            "link": row.source.link or "",
-            "place": row.place,
-            "protocol": row.protocol.note,
-            "notes": row.notes,
-            "read": row.read,
-            "comparable": row.comparable,
-            "counterpart": row.counterpart if mine else "",
-        }
-        for name in QUALITY:
-            metric = f"{name}@{cutoff}"
-            value = estimate(mine, seen.get(row.protocol.seen_items, view), metric).value
-            entry[name] = row.metrics.get(metric, math.nan)
-            entry[f"{name}_ours"] = math.nan if value is None else value
-        entry["other"] = {m: v for m, v in row.metrics.items() if not m.endswith(f"@{cutoff}")}
-        table.append(entry)
-    return pd.DataFrame(table)
 
 
 def strongest_first(records: Sequence[StoredRecord], view: View) -> list[StoredRecord]:

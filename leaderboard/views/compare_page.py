@@ -8,7 +8,7 @@ import streamlit as st
 
 from bench.comparison.strongest import strongest_untrained
 from bench.errors import BenchError
-from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, metric_label
+from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, metric_label, with_metric_labels
 from bench.marks import marks
 from bench.record import View
 from bench.records.store import StoredRecord
@@ -46,7 +46,7 @@ def _show(key: BoardKey, records: Sequence[StoredRecord], view: View, metric: st
         return
     for one in runs:
         for mark in marks(one.record):
-            st.text(f"{common.run_title(one)}: {mark.sentence}.")
+            st.text(f"{common.run_title(one)}: {with_metric_labels(mark.sentence)}.")
     pair = _choose_pair(runs, view, metric)
     if pair is not None:
         pair_parts.show(key, *pair, view, metric)

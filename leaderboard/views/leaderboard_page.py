@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,6 @@ import streamlit as st
 from bench.comparison.board_standings import BoardStandings
 from bench.errors import BenchError
 from bench.labels import COSTS, data_note, metric_label
-from bench.metrics.definitions import QUALITY
 from bench.record import View
 from bench.records.store import StoredRecord
 from bench.reported.rows import load_reported
@@ -49,7 +48,7 @@ def render() -> None:
     if chosen is not None:
         key, records = chosen
         standings = _show_board(words, key, records, view, cutoff, ranked_by)
-        _show_reported(key, records, view, cutoff)
+        _link_reported(key)
     common.show_problems(loaded, {} if chosen is None else standings.unreadable)
     if chosen is not None:
         loading.read_ahead_of(key)
@@ -220,38 +219,11 @@ def _selection_bar(selected: Sequence[str], newest: Sequence[StoredRecord]) -> N
             st.rerun()
 
 
-def _show_reported(key: BoardKey, records: Sequence[StoredRecord], view: View, cutoff: int) -> None:
+def _link_reported(key: BoardKey) -> None:
+    """Say how many figures others have published on these data, and where they are."""
     try:
-        rows = load_reported(key.dataset)
-    except BenchError as error:
-        st.error("The table of reported numbers cannot be read.")
-        st.text(str(error))
-        return
-    if not rows:
-        return
-    st.header("Reported elsewhere")
-    st.caption(
-        "Figures that others published, with their source. They were measured under other protocols, so they "
-        "are never ranked with the rows above; where we measured the same model, ours and the gap are shown."
-    )
-    newest, _ = board_rows.collapse(records)
-    measured = newest if key.ties == "file" else []
-    frame = board_rows.reported_rows(rows, measured, view=view, cutoff=cutoff)
-    everything = st.toggle("Show all rows, also at other cut-offs", **url_state.flag("all_reported"))
-    if not everything:
-        frame = frame[frame[list(QUALITY)].notna().any(axis=1)]
-    letters = board_cells.protocol_letters(frame)
-    own = frame["read"] == "own"
-    _reported_table(frame[~own], letters, cutoff, "reported")
-    if own.any():
-        st.subheader("Computed here, not as a record")
-        st.caption("Figures that this project worked out to explain others; nobody published them.")
-        _reported_table(frame[own], letters, cutoff, "own")
-    with st.expander("How they were measured", expanded=True):
-        ways = [(letter, text) for text, letter in letters.items()]
-        common.show_table(("", "Protocol"), ways, key="protocols")
-
-
-def _reported_table(frame: pd.DataFrame, letters: Mapping[str, str], cutoff: int, key: str) -> None:
-    html = render_table(board_cells.reported_columns(cutoff), board_cells.reported_cells(frame, letters))
-    clickable(f'<div class="tall">{html}</div>', key=key)
+        published = [row for row in load_reported(key.dataset) if row.read != "own"]
+    except BenchError:
+        return  # the page of reported numbers says what is wrong with them
+    if published and st.button(f"{len(published)} figures reported elsewhere, with their protocols"):
+        navigation.open_page("reported")

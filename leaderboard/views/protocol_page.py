@@ -8,7 +8,7 @@ import streamlit as st
 
 from bench.datasets.audit.data_audit import DataAudit, stored_audits
 from bench.errors import RecordError
-from bench.reproduction.report import ReproducedRow, Reproduction, load
+from bench.reproduction.report import OWN_SOURCE, ReproducedRow, Reproduction, load
 from leaderboard.cells.html_table import Badge, Cell, Column, Row
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable
@@ -113,11 +113,9 @@ def _report_of(dataset: str) -> Reproduction | str | None:
 
 
 def _show_report(dataset: str, report: Reproduction) -> None:
-    compared = [row for row in report.rows if row.agrees is not None]
-    agreeing = sum(bool(row.agrees) for row in compared)
     st.caption(
-        f"{common.dataset_title(dataset)}, run on {report.created:%Y-%m-%d}. {agreeing} of {len(compared)} "
-        "published figures come out to the last printed digit; the column Why explains the others."
+        f"{common.dataset_title(dataset)}, run on {report.created:%Y-%m-%d}. {_counts(report)} Where a "
+        "figure differs, its row says why."
     )
     st.text(f"Fingerprint {report.fingerprint[:12]}, commit {report.commit[:8]}")
     rows, shown = [], ""
@@ -125,6 +123,21 @@ def _show_report(dataset: str, report: Reproduction) -> None:
         rows.append(Row(cells=_cells(row, repeat=row.what == shown)))
         shown = row.what
     clickable(render_table(_COLUMNS, rows), key="reproduction")
+
+
+def _counts(report: Reproduction) -> str:
+    """Count the figures that come out, each once: those of others and those of this project apart."""
+    words = []
+    for own, whose in ((False, "figures that others published"), (True, "figures that we computed before")):
+        agrees: dict[tuple[object, ...], bool] = {}
+        for row in report.rows:
+            if row.agrees is not None and (row.source == OWN_SOURCE) == own:
+                agrees[row.metric, row.published, row.ours, row.source] = bool(row.agrees)
+        if agrees:
+            words.append(
+                f"{sum(agrees.values())} of {len(agrees)} {whose} come out to the last printed digit."
+            )
+    return " ".join(words)
 
 
 def _cells(row: ReproducedRow, *, repeat: bool) -> list[Cell]:
@@ -137,7 +150,7 @@ def _cells(row: ReproducedRow, *, repeat: bool) -> list[Cell]:
         Cell(text=_figure(row.published), note=row.source),
         Cell(text=_figure(row.ours, all_digits=True)),
         Cell(text=_difference(row), badges=badges),
-        Cell(text="" if repeat else row.why),
+        Cell(text="" if repeat and row.agrees is not False else row.why),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from bench.labels import AUDIT_LABELS, RANKED_BY, metric_label
+from bench.labels import AUDIT_LABELS, RANKED_BY, metric_label, with_metric_labels
 from bench.record import VIEWS, Audit, Record, View
 from bench.records.store import StoredRecord
 from leaderboard.cells import run_cells
@@ -116,7 +116,11 @@ def show_generation(record: Record) -> None:
 def show_audits(audits: Sequence[Audit], *, key: str) -> None:
     """Show the checks of a set of lists in words."""
     rows = [
-        (_VERDICTS[audit.verdict], AUDIT_LABELS.get(audit.name, audit.name.replace("_", " ")), audit.message)
+        (
+            _VERDICTS[audit.verdict],
+            AUDIT_LABELS.get(audit.name, audit.name.replace("_", " ")),
+            with_metric_labels(audit.message),
+        )
         for audit in audits
     ]
     common.show_table(("Verdict", "Passes where", "What was found"), rows, key=key)

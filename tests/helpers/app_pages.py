@@ -48,7 +48,19 @@ def html_of(app: AppTest, key: str = "") -> str:
 
 
 def text_of(app: AppTest) -> str:
-    kinds = ("title", "header", "markdown", "caption", "text", "code", "info", "warning", "error", "success")
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "text",
+        "code",
+        "info",
+        "warning",
+        "error",
+        "success",
+    )
     values = [str(element.value) for kind in kinds for element in app.get(kind)]
     return "\n".join([*values, *Parsed(html_of(app)).text])
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from test_leaderboard_html import json_lines
 
 from bench.records.store import load_records
-from bench.reproduction.report import ReproducedRow, Reproduction, save
+from bench.reproduction.report import OWN_SOURCE, ReproducedRow, Reproduction, save
 from bench.schema import Split
 from leaderboard.navigation import PAGES
 
@@ -198,7 +198,8 @@ def test_pages_that_need_the_data_say_how_to_get_it(
     app = open_app(tmp_path / "results", page="compare")
     assert html_of(app, "verdict").count("A is better") == 3  # the ranks are enough for the verdict
     app = open_app(tmp_path / "results")
-    assert "Reported elsewhere" in text_of(app) and "GPT4Rec" in html_of(app, "reported")
+    (link,) = [button for button in app.button if "figures reported elsewhere" in button.label]
+    assert "GPT4Rec" in html_of(link.click().run(), "reported")
 
 
 def submit(app: AppTest, name: str, content: bytes) -> AppTest:
@@ -289,6 +290,7 @@ def test_the_protocol_page_shows_the_reproduction(
         ReproducedRow(**figures, published=0.0433, ours=0.04333, difference=0.00003, agrees=True),
         ReproducedRow(**figures, published=0.05, ours=0.04, difference=-0.01, agrees=False),
         ReproducedRow(**figures, published=None, ours=0.03, difference=None, agrees=None),
+        ReproducedRow(**figures, published=0.02, source=OWN_SOURCE, ours=0.02, difference=0.0, agrees=True),
     ]
     report = Reproduction(
         dataset="sample", fingerprint=sample_split.fingerprint, created=START, commit="c" * 40, rows=rows
@@ -297,7 +299,10 @@ def test_the_protocol_page_shows_the_reproduction(
     app = open_app(tmp_path, page="protocol")
     table = html_of(app, "reproduction")
     assert "a &lt;b&gt;trap" in table and "agrees" in table and "differs" in table and "−0.010000" in table
-    assert "1 of 2 published figures" in text_of(app) and "How to cite" in text_of(app)
+    assert "1 of 2 figures that others published come out" in text_of(app)
+    assert "1 of 1 figures that we computed before come out" in text_of(app)
+    assert table.count("because") == 2  # once for the rows, and again where a figure differs
+    assert "How to cite" in text_of(app)
     path.write_text("{broken")
     assert "cannot be read" in text_of(open_app(tmp_path, page="protocol"))
 

@@ -34,7 +34,6 @@ from bench.metrics.slices import user_groups
 from bench.record import Cost, ModelInfo, PeakVram
 from bench.records.list_files import read_texts
 from bench.records.store import StoredRecord, load_record, load_records
-from bench.reported.rows import load_reported
 from bench.schema import Split
 from leaderboard.frames import board_rows, formatting, list_rows, model_sizes, run_rows
 from leaderboard.frames.list_rows import RunLists
@@ -158,25 +157,6 @@ def test_no_records_make_an_empty_board() -> None:
         and board_rows.sort_rows(frame, "ndcg").empty
     )
     assert board_rows.boards([]) == {} and board_rows.collapse([]) == ([], {})
-
-
-def test_reported_numbers_show_our_value_only_where_protocols_allow(
-    sample_split: Split, tmp_path: Path
-) -> None:
-    beauty = dataclasses.replace(sample_split, dataset="beauty2014")
-    mine = load_record(write_record(tmp_path, beauty, "last-item-text"))
-    rows = load_reported("beauty2014")
-    frame = board_rows.reported_rows(rows, [mine], view="seen_removed", cutoff=5).set_index("id")
-    assert mine.record.metrics is not None
-    same = frame.loc["nanogenrec-last-item-bm25"]
-    assert same["recall"] == 0.04333
-    # that source keeps seen items, whatever view the page shows
-    assert same["recall_ours"] == mine.record.metrics.seen_kept["recall@5"].value
-    assert math.isnan(frame.loc["gpt4rec", "recall_ours"])
-    assert not frame.loc["gpt4rec", "comparable"] and frame.loc["gpt4rec", "recall"] == 0.0653
-    assert frame.loc["gpt4rec", "other"] == {"recall@10": 0.0810}
-    nothing = board_rows.reported_rows(rows, [], view="seen_removed", cutoff=5)
-    assert nothing["recall_ours"].isna().all() and len(nothing) == len(rows)
 
 
 @pytest.mark.parametrize(
