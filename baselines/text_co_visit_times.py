@@ -51,28 +51,18 @@ class TextCoVisitTimes(NeighbourModel):
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable for data without times."""
-        if data.train.times is None:
-            raise Unavailable(f"the purchases of {data.dataset} have no times")
+        check_times(data)
 
     def tables(self, data: TrainingData) -> Sequence[Table]:
         """Count the pairs of each sort and search for the like of each item."""
-        settings = self.settings
-        basket, later = timed_links(data.train, len(data.catalogue), settings)
-        ours, decay = settings, settings.history_decay
-        return [
-            Table(links=basket, decay=decay, on_day=2 * ours.basket_on_day, off_day=2 * ours.basket_later),
-            Table(
-                links=later,
-                decay=decay,
-                on_day=2 * (1 - ours.basket_on_day),
-                off_day=2 * (1 - ours.basket_later),
-            ),
-            Table(
-                links=weighted_texts(data.catalogue, settings),
-                decay=settings.text_decay,
-                on_day=settings.text_on_day,
-            ),
-        ]
+        links = timed_links(data.train, len(data.catalogue), self.settings)
+        return timed_tables(*links, weighted_texts(data.catalogue, self.settings), self.settings)
+
+
+def check_times(data: TrainingData) -> None:
+    """Raise Unavailable for data without times."""
+    if data.train.times is None:
+        raise Unavailable(f"the purchases of {data.dataset} have no times")
 
 
 def timed_links(sequences: Histories, items: int, settings: TimedSettings) -> tuple[Any, Any]:
@@ -93,3 +83,13 @@ def timed_links(sequences: Histories, items: int, settings: TimedSettings) -> tu
     whole = basket + later
     mean = whole.data.mean() if whole.nnz else 1.0
     return basket / mean, later / mean
+
+
+def timed_tables(basket: Any, later: Any, texts: Any, settings: TimedSettings) -> list[Table]:
+    """Put D, G and the texts together by the weights of the formula."""
+    decay, open_basket, after = settings.history_decay, settings.basket_on_day, settings.basket_later
+    return [
+        Table(links=basket, decay=decay, on_day=2 * open_basket, off_day=2 * after),
+        Table(links=later, decay=decay, on_day=2 * (1 - open_basket), off_day=2 * (1 - after)),
+        Table(links=texts, decay=settings.text_decay, on_day=settings.text_on_day),
+    ]

@@ -102,6 +102,13 @@ MODELS: dict[str, ModelEntry] = {
         _cheap("dense-history", "baselines.dense_history:DenseHistory", "Embeddings of the history"),
         _cheap("sasrec-ce", "baselines.sasrec_ce:SASRecCE", "SASRec, cross-entropy", "sequential"),
         _cheap("ranker", "baselines.ranker.model:Ranker", "Two-stage ranker (LambdaRank)", "sequential"),
+        _cheap(
+            "ranker-times",
+            "baselines.ranker.model:RankerTimes",
+            "Two-stage ranker, with times",
+            "sequential",
+            uses_times=True,
+        ),
         _llama("llama-tiny", "LLaMA tiny, from scratch", default=True),
         _llama("llama-60m", "LLaMA 60M, from scratch"),
         _llama("smollm2-135m", "SmolLM2 135M"),

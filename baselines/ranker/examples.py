@@ -50,11 +50,12 @@ def make_examples(
             continue
         rest, asked = hold_out_last(train, rows)
         shop = Shop.count(rest, catalogue, settings)
-        lists = shop.candidates.rank(asked.histories, candidates)
+        requests = asked.requests
+        lists = shop.candidates.rank(requests, candidates)
         found = np.flatnonzero((lists == asked.targets[:, None]).any(axis=1))
         lists, wanted = lists[found], asked.targets[found]
         present = lists >= 0
-        tables.append(features(shop, asked.histories.take(found), lists)[present])
+        tables.append(features(shop, requests.take(found), lists)[present])
         hits.append((lists == wanted[:, None])[present].astype(np.int8))
         sizes.append(present.sum(axis=1))
         folds.append(np.full(len(found), fold))

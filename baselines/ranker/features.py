@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.ranker.shop import CATEGORY_LEVELS, Shop
+from baselines.neighbours.history_ranker import on_request_day
+from baselines.ranker.calendar import calendar_columns, calendar_names
+from baselines.ranker.shop import CATEGORY_LEVELS, Links, Shop
 from baselines.repeat_last import newest_items
 from bench.schema import NO_ITEM, Histories, Rankings
 
@@ -19,8 +23,8 @@ USERS_PER_CHUNK = 256
 Features = NDArray[np.float32]
 
 
-def feature_names() -> list[str]:
-    """Name the columns of `features`, in order."""
+def feature_names(*, timed: bool = False) -> list[str]:
+    """Name the columns of `features`, in order; `timed`, of a shop that has counted by time."""
     names = ["blend", "blend_rank", "blend_share"]
     for link in ("after", "before"):
         names += [f"{link}_{decay}" for decay in DECAYS] + [f"{link}_last", f"{link}_previous"]
@@ -33,16 +37,20 @@ def feature_names() -> list[str]:
         names += [f"{attribute}_last", f"{attribute}_share"]
     names += ["price", "price_to_last", "price_to_mean"]
     names += ["popularity", "popularity_last", "popularity_mean", "history_length"]
+    if timed:
+        for link in ("basket", "later"):
+            names += [f"{link}_{decay}" for decay in (1.0, 0.45)] + [f"{link}_last"]
+        names += ["basket_today", "later_today", *calendar_names()]
     return names
 
 
 def features(shop: Shop, histories: Histories, candidates: Rankings) -> Features:
     """(users, candidates, features); NaN in all columns of a place without a candidate."""
-    table = np.empty((*candidates.shape, len(feature_names())), dtype=np.float32)
+    columns = len(feature_names(timed=shop.calendar is not None))
+    table = np.empty((*candidates.shape, columns), dtype=np.float32)
     for start in range(0, len(histories), USERS_PER_CHUNK):
         rows = np.arange(start, min(start + USERS_PER_CHUNK, len(histories)))
-        columns = _columns(shop, histories.take(rows), candidates[rows])
-        table[rows] = np.stack(columns, axis=-1)
+        table[rows] = np.stack(_columns(shop, histories.take(rows), candidates[rows]), axis=-1)
     table[candidates == NO_ITEM] = np.nan
     return table
 
@@ -54,16 +62,12 @@ def _columns(shop: Shop, histories: Histories, candidates: Rankings) -> list[Any
     own, other = np.broadcast_arrays(recent[:, :, None], candidates[:, None, :])
     ages = np.arange(RECENT)
     weights = {decay: np.power(decay, ages)[:, None] for decay in DECAYS}
-    settings = shop.settings
 
     after, before = shop.after.at(own, other), shop.before.at(own, other)
     follows, cosine = shop.follows.at(own, other), shop.cosine.at(own, other)
     title, text = shop.titles.at(own, other), shop.texts.at(own, other)
-    blend = shop.blend_pairs.at(own, other) * np.power(settings.history_decay, ages)[:, None]
-    blend = blend + np.power(settings.text_decay, ages)[:, None] * (
-        settings.title_weight * title**settings.title_power + settings.full_weight * text**settings.full_power
-    )
-    scores = blend.sum(axis=1)
+    users = np.arange(len(histories))[:, None]
+    scores = Links.of(shop.candidates.scores(histories)).at(users, candidates)
     columns: list[Any] = [
         scores,
         np.broadcast_to(np.arange(candidates.shape[1]), candidates.shape),
@@ -92,7 +96,22 @@ def _columns(shop: Shop, histories: Histories, candidates: Rankings) -> list[Any
         np.broadcast_to(known.sum(axis=1, keepdims=True) / lengths, candidates.shape),
         np.broadcast_to(histories.lengths[:, None], candidates.shape),
     ]
+    if shop.calendar is not None:
+        columns += _timed(shop, histories, own, other, weights)
+        columns += calendar_columns(shop.calendar, histories, candidates)
     return columns
+
+
+def _timed(shop: Shop, histories: Histories, own: Any, other: Any, weights: Mapping[float, Any]) -> list[Any]:
+    """What was bought on one day, and on different days, with the recent purchases and with today's."""
+    assert shop.basket is not None and shop.later is not None
+    basket, later = shop.basket.at(own, other), shop.later.at(own, other)
+    columns = []
+    for link in (basket, later):
+        columns += [(link * weights[decay]).sum(axis=1) for decay in (1.0, 0.45)] + [link[:, 0]]
+    today = replace(histories, items=on_request_day(histories).astype(np.int32))
+    open_basket = (newest_items(today, RECENT) == 1)[:, :, None]
+    return [*columns, (basket * open_basket).sum(axis=1), (later * open_basket).sum(axis=1)]
 
 
 def _prices(shop: Shop, recent: Rankings, candidates: Rankings) -> list[Any]:

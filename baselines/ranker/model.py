@@ -1,9 +1,9 @@
 """Ranker: the best candidates of text + co-visit, put in order by LambdaRank.
 
-Stage one is the row `text-co-visit`, with the constants tuned for the same data where there are any. Stage
-two is a LightGBM model over what that row and its parts say of a candidate (`features`), trained on each
-user's last training purchase with counts that have not seen it (`examples`); one fold says how many trees.
-Test users' targets are never asked.
+Stage one is the row `text-co-visit`, or with times `text-co-visit-times`, with the constants tuned for the
+same data where there are any. Stage two is a LightGBM model over what that row and its parts say of a
+candidate (`features`), trained on each user's last training purchase with counts that have not seen it
+(`examples`); one fold says how many trees. Test users' targets are never asked.
 
 Sources: Burges, "From RankNet to LambdaRank to LambdaMART" (2010); Ke et al., "LightGBM" (NeurIPS 2017);
 two stages as in Covington et al., "Deep neural networks for YouTube recommendations" (RecSys 2016).
@@ -22,6 +22,7 @@ from baselines.ranker.examples import Examples, make_examples
 from baselines.ranker.features import feature_names, features
 from baselines.ranker.shop import Shop
 from baselines.text_co_visit import TextCoVisitSettings
+from baselines.text_co_visit_times import TimedSettings, check_times
 from bench.errors import Unavailable
 from bench.progress import report
 from bench.schema import NO_ITEM, FloatArray, Generations, Histories, Rankings, TrainingData
@@ -52,6 +53,8 @@ class Ranker(TunableModel):
     kind = "sequential"
     display_name = "Two-stage ranker (LambdaRank)"
     Settings = RankerSettings
+    first_stage = "text-co-visit"
+    FirstStage: type[TextCoVisitSettings] = TextCoVisitSettings
 
     def check_available(self, data: TrainingData) -> None:
         """Raise Unavailable where LightGBM is not installed."""
@@ -62,8 +65,8 @@ class Ranker(TunableModel):
 
     def fit(self, data: TrainingData) -> None:
         """Count, make examples fold by fold, choose the number of trees, train on all folds."""
-        ledger = find_ledger("baselines", "text-co-visit", data)
-        blend = TextCoVisitSettings.read(ledger.chosen if ledger else {})
+        ledger = find_ledger("baselines", self.first_stage, data)
+        blend = self.FirstStage.read(ledger.chosen if ledger else {})
         self._details: dict[str, Any] = {
             "first_stage": {
                 "constants": blend.model_dump(),
@@ -116,22 +119,33 @@ class Ranker(TunableModel):
         parameters = self._parameters()
         stopped = lightgbm.train(
             parameters,
-            _dataset(lightgbm, known),
+            self._dataset(known),
             num_boost_round=MAX_TREES,
-            valid_sets=[_dataset(lightgbm, held)],
+            valid_sets=[self._dataset(held)],
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), _progress],
         )
         trees = stopped.best_iteration
         booster = lightgbm.train(
-            parameters, _dataset(lightgbm, examples), num_boost_round=trees, callbacks=[_progress]
+            parameters, self._dataset(examples), num_boost_round=trees, callbacks=[_progress]
         )
         gains = booster.feature_importance("gain")
         shares = (gains / max(gains.sum(), 1e-12)).round(4).tolist()
         self._details |= {
             "trees": trees,
-            "gain_share": dict(zip(feature_names(), shares, strict=True)),
+            "gain_share": dict(zip(self._names, shares, strict=True)),
         }
         return booster
+
+    def _dataset(self, examples: Examples) -> Any:
+        import lightgbm
+
+        return lightgbm.Dataset(
+            examples.table, label=examples.hits, group=examples.sizes, feature_name=self._names
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return feature_names(timed=issubclass(self.FirstStage, TimedSettings))
 
     def _parameters(self) -> dict[str, Any]:
         settings = self.settings
@@ -156,10 +170,22 @@ class Ranker(TunableModel):
         }
 
 
-def _dataset(lightgbm: Any, examples: Examples) -> Any:
-    return lightgbm.Dataset(
-        examples.table, label=examples.hits, group=examples.sizes, feature_name=feature_names()
-    )
+class RankerTimes(Ranker):
+    """The same, told when purchases took place and when the list is asked for.
+
+    Its candidates are those of `text-co-visit-times`. It sees besides which of a candidate's links are of one
+    day, the open basket, and the candidate's purchases up to the day before the request (`calendar`).
+    """
+
+    display_name = "Two-stage ranker, with times"
+    uses_times = True
+    first_stage = "text-co-visit-times"
+    FirstStage = TimedSettings
+
+    def check_available(self, data: TrainingData) -> None:
+        """Raise Unavailable where LightGBM is not installed, or for data without times."""
+        super().check_available(data)
+        check_times(data)
 
 
 def _progress(state: Any) -> None:

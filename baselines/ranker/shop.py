@@ -14,7 +14,9 @@ from baselines.item_knn import cosine_links
 from baselines.neighbours.history_ranker import HistoryRanker, Table
 from baselines.neighbours.pairs import following, purchases
 from baselines.neighbours.texts import text_links
+from baselines.ranker.calendar import Calendar
 from baselines.text_co_visit import TextCoVisitSettings
+from baselines.text_co_visit_times import TimedSettings, timed_links, timed_tables
 from baselines.text_history import weighted_texts
 from bench.schema import Catalogue, FloatArray, Histories, Int64Array
 
@@ -41,12 +43,12 @@ class Links:
         return cls(keys=keys, values=entries.data.astype(np.float32), items=entries.shape[1])
 
     def at(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float32]:
-        """Give the entries at these places, 0 where none is stored; a negative row has none."""
+        """Give the entries at these places, 0 where none is stored; negative ones have none."""
         keys = rows.astype(np.int64) * self.items + columns
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         if not len(self.keys):
             return np.zeros(keys.shape, dtype=np.float32)
-        found = (self.keys[places] == keys) & (rows >= 0)
+        found = (self.keys[places] == keys) & (rows >= 0) & (columns >= 0)
         return np.where(found, self.values[places], np.float32(0))
 
 
@@ -54,7 +56,6 @@ class Links:
 class Shop:
     """The counts of one set of sequences. What is asked of the users must not be among them."""
 
-    settings: TextCoVisitSettings
     candidates: HistoryRanker
     """The row whose best items are put in order."""
     after: Links
@@ -65,16 +66,19 @@ class Shop:
     cosine: Links
     titles: Links
     texts: Links
-    blend_pairs: Links
     counts: Int64Array
     attributes: NDArray[np.int32]
     """(attributes, items) code of brand and category levels, -1 where an item has none."""
     prices: FloatArray
     """(items,) natural log, NaN where not known."""
+    basket: Links | None = None
+    """Purchases of one day; None, like the next, where times are not used."""
+    later: Links | None = None
+    calendar: Calendar | None = None
 
     @classmethod
     def count(cls, sequences: Histories, catalogue: Catalogue, settings: TextCoVisitSettings) -> Shop:
-        """Count everything in these sequences."""
+        """Count everything in these sequences; with settings of times, what needs times too."""
         items = len(catalogue)
         after = following(
             sequences,
@@ -83,13 +87,19 @@ class Shop:
             decay=settings.decay,
             activity_power=settings.activity_power,
         )
-        pairs = co_visit_links(sequences, items, settings)
-        tables = [
-            Table(links=pairs, decay=settings.history_decay),
-            Table(links=weighted_texts(catalogue, settings), decay=settings.text_decay),
-        ]
+        texts = weighted_texts(catalogue, settings)
+        timed: dict[str, Any] = {}
+        if isinstance(settings, TimedSettings):
+            basket, later = timed_links(sequences, items, settings)
+            tables = timed_tables(basket, later, texts, settings)
+            timed = {"basket": Links.of(basket), "later": Links.of(later)}
+            timed["calendar"] = Calendar.of(sequences, items)
+        else:
+            tables = [
+                Table(links=co_visit_links(sequences, items, settings), decay=settings.history_decay),
+                Table(links=texts, decay=settings.text_decay),
+            ]
         return cls(
-            settings=settings,
             candidates=HistoryRanker(tables),
             after=Links.of(after),
             before=Links.of(after.T),
@@ -97,10 +107,10 @@ class Shop:
             cosine=Links.of(cosine_links(sequences, items, shrink=10.0)),
             titles=Links.of(text_links(catalogue, "title", settings.neighbours)),
             texts=Links.of(text_links(catalogue, "title+category+brand", settings.neighbours)),
-            blend_pairs=Links.of(pairs),
             counts=purchases(sequences, items),
             attributes=attribute_codes(catalogue),
             prices=np.log([np.nan if not price or price <= 0 else price for price in catalogue.prices]),
+            **timed,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,14 @@ pytest.importorskip("lightgbm")
 
 from scipy import sparse
 
+from baselines.neighbours.pairs import DAY
+from baselines.ranker.calendar import SPAN, Calendar, calendar_columns, calendar_names
 from baselines.ranker.examples import make_examples
 from baselines.ranker.features import feature_names, features
-from baselines.ranker.model import Ranker
+from baselines.ranker.model import Ranker, RankerTimes
 from baselines.ranker.shop import Links, Shop
 from baselines.text_co_visit import TextCoVisit, TextCoVisitSettings
+from baselines.text_co_visit_times import TimedSettings
 from bench.contract import RecommenderContract
 from bench.metrics.ranking import mean_quality, target_ranks
 from bench.recommender import Recommender
@@ -25,6 +30,11 @@ SETTINGS = TextCoVisitSettings(title_weight=0, full_weight=0)
 class TestRanker(RecommenderContract):
     def make_model(self, seed: int) -> Recommender:
         return Ranker(seed=seed, leaf_size=5)
+
+
+class TestRankerTimes(RecommenderContract):
+    def make_model(self, seed: int) -> Recommender:
+        return RankerTimes(seed=seed, leaf_size=5)
 
 
 def plain(items: int, brands: list[str | None] | None = None) -> Catalogue:
@@ -137,3 +147,67 @@ def test_without_a_target_among_the_candidates_the_first_stage_stands() -> None:
         row.fit(data)
     assert ranker.details()["trees"] == 0
     assert np.array_equal(ranker.recommend(train, 5), first.recommend(train, 5))
+
+
+# -- times ----------------------------------------------------------------------------------------
+
+
+def timed(sequences: list[list[int]], days: list[int], asked: list[int] | None = None) -> Histories:
+    return replace(
+        Histories.from_lists(sequences),
+        times=np.array(days) * DAY,
+        request_times=None if asked is None else np.array(asked) * DAY,
+    )
+
+
+def test_the_calendar_counts_up_to_the_day_before_the_request_and_no_further() -> None:
+    """Item 1 was bought on days 5, 50 and 100, item 2 on day 100 alone, item 0 on day 1."""
+    calendar = Calendar.of(timed([[0, 1], [1, 2], [1]], [1, 5, 50, 100, 100]), 4)
+    assert calendar.first.tolist() == [1, 5, 100, SPAN]
+    candidates = np.array([[1, 2, 3], [1, 2, 3], [1, 2, 3]], dtype=np.int32)
+    histories = timed([[0, 0], [0], [0]], [60, 70, 100, 101], [70, 100, 101])
+    columns = dict(zip(calendar_names(), calendar_columns(calendar, histories, candidates), strict=True))
+    assert columns["bought_before"].tolist() == [[2, 0, 0], [2, 0, 0], [3, 1, 0]]
+    assert columns["bought_30_days"].tolist() == [[1, 0, 0], [0, 0, 0], [1, 1, 0]]
+    assert columns["age_days"].tolist() == [[65, -1, -1], [95, 0, -1], [96, 1, -1]]
+    assert columns["basket_size"][:, 0].tolist() == [1, 1, 1]
+    assert columns["days_since_last"][:, 0].tolist() == [0, 0, 0]
+
+
+def test_a_later_purchase_changes_no_feature_of_an_earlier_request() -> None:
+    """What others buy after the request is in the counts that leave-one-out allows, not in the calendar."""
+    early, late = timed([[0, 1], [0, 1]], [1, 2, 3, 9]), timed([[0, 1], [0, 1]], [1, 2, 3, 90])
+    asked, candidates = timed([[0]], [4], [5]), np.array([[1]], dtype=np.int32)
+    found = [calendar_columns(Calendar.of(train, 2), asked, candidates) for train in (early, late)]
+    assert np.array_equal(*[np.array(columns) for columns in found])
+
+
+def test_features_with_times_by_hand() -> None:
+    train = timed([[0, 1], [0, 2]], [3, 3, 1, 9])
+    settings = TimedSettings(title_weight=0, full_weight=0, activity_power=0, back=0, day_back=0, shrink=0)
+    shop = Shop.count(train, plain(3), settings)
+    table = features(shop, timed([[0]], [20], [20]), np.array([[1, 2]], dtype=np.int32))
+    names = feature_names(timed=True)
+    column = {name: table[0, :, place].tolist() for place, name in enumerate(names)}
+    assert table.shape == (1, 2, len(names)) and len(set(names)) == len(names)
+    assert column["basket_last"][0] > 0 == column["basket_last"][1]
+    assert column["later_last"][1] > 0 == column["later_last"][0]
+    assert column["basket_today"] == column["basket_last"] and column["basket_size"] == [1, 1]
+    tomorrow = features(shop, timed([[0]], [20], [21]), np.array([[1, 2]], dtype=np.int32))
+    assert tomorrow[0, :, names.index("basket_today")].tolist() == [0, 0]
+
+
+def test_times_make_the_ranker_fill_open_baskets() -> None:
+    """With 0 on the day of the request comes 1, on a later day 2; without times both are as likely."""
+    rng = np.random.default_rng(0)
+    same = rng.random(400) < 0.5
+    sequences = [[3, 0, 1] if basket else [3, 0, 2] for basket in same]
+    days = np.concatenate([[1, 5, 5] if basket else [1, 5, 9] for basket in same])
+    train = timed(sequences, days.tolist())
+    none = Examples(histories=train.take(np.array([], dtype=int)), targets=np.array([], dtype=np.int32))
+    data = TrainingData(
+        dataset="days", fingerprint="0" * 64, catalogue=plain(4), train=train, validation=none
+    )
+    row = RankerTimes(leaf_size=10, leaves=4, feature_share=1, rate=0.2)
+    row.fit(data)
+    assert row.recommend(timed([[3, 0], [3, 0]], [1, 7, 1, 7], [7, 12]), 1).tolist() == [[1], [2]]
