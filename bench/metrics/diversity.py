@@ -142,12 +142,13 @@ def popularity_bias(
     profiles = _mean_of(np.diff(totals), histories.lengths)
     profiles = profiles[~np.isnan(profiles)]
     reference = math.fsum(profiles.tolist()) / max(1, len(profiles))
-    listed = rankings != NO_ITEM
-    sums = np.cumsum(np.where(listed, popularity[rankings], 0), axis=1)
+    top = rankings[:, : max(cutoffs)]
+    listed = top != NO_ITEM
+    sums = np.cumsum(np.where(listed, popularity[top], 0), axis=1)
     sizes = np.cumsum(listed, axis=1)
     results = []
     for cutoff in cutoffs:
-        last = min(cutoff, rankings.shape[1]) - 1
+        last = min(cutoff, top.shape[1]) - 1
         results.append(_mean_of(sums[:, last], sizes[:, last]) / (reference or math.nan))
     return results
 
