@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.datasets.amazon.category_entries import AMAZON_2014
 from bench.datasets.amazon.files import read_amazon
-from bench.datasets.entries import AMAZON_2014
 from bench.datasets.registry import find_dataset, load, raw_files
 from bench.datasets.splits import leave_one_out
 from bench.run.plugin import SESSION_KEY

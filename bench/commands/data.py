@@ -12,7 +12,7 @@ import typer
 
 from bench.commands import data_audit, own_data
 from bench.datasets import find_dataset, load, resolve_data_dir
-from bench.datasets.entries import AMAZON_2018, AMAZON_2023
+from bench.datasets.amazon.category_entries import AMAZON_2018, AMAZON_2023
 from bench.datasets.registry import DATA_DIR_VARIABLE, available_datasets, is_here
 
 if TYPE_CHECKING:

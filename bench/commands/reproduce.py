@@ -12,7 +12,7 @@ import typer
 from bench.text_table import new_table, render
 
 if TYPE_CHECKING:
-    from bench.reproduction.report import Reproduction
+    from bench.reproduction.kept_report import Reproduction
 
 
 def register(app: typer.Typer) -> None:
@@ -35,13 +35,14 @@ def reproduce(
 ) -> None:
     """Rerun what needs no GPU and print published | ours | difference | why."""
     from bench.datasets.registry import find_dataset
-    from bench.reproduction import report
+    from bench.reproduction.kept_report import save as keep
+    from bench.reproduction.rerun import reproduce as rerun
 
     find_dataset(dataset)
-    found = report.reproduce(dataset, data_dir, grounding=grounding)
+    found = rerun(dataset, data_dir, grounding=grounding)
     typer.echo(as_text(found))
     if save:
-        typer.echo(f"saved: {report.save(found, results)}")
+        typer.echo(f"saved: {keep(found, results)}")
 
 
 def as_text(found: Reproduction, width: int = 100) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets.entries import CATEGORY_FAMILIES
+from bench.datasets.amazon.category_entries import CATEGORY_FAMILIES
 from bench.datasets.entry import Counts, DatasetEntry
 from bench.schema import Int64Array, Interactions, Split
 

@@ -12,7 +12,7 @@ from bench.datasets.audit.data_audit import FILE_PATTERN as DATA_AUDIT
 from bench.errors import ConfigError, RecordError
 from bench.records.notes import is_note
 from bench.records.store import Problem
-from bench.reproduction.report import FILE_NAME as REPRODUCTION
+from bench.reproduction.kept_report import FILE_NAME as REPRODUCTION
 
 TIMEOUT_SECONDS = 120
 _WHAT = {"M": "was edited", "D": "was removed", "T": "was turned into another kind of file"}

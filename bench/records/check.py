@@ -22,8 +22,8 @@ from bench.records.notes import is_note
 from bench.records.rescore import rescore
 from bench.records.store import Problem, StoredRecord, load_record
 from bench.records.target_ranks import read_ranks
-from bench.reproduction.report import FILE_NAME as REPRODUCTION
-from bench.reproduction.report import load as load_reproduction
+from bench.reproduction.kept_report import FILE_NAME as REPRODUCTION
+from bench.reproduction.kept_report import load as load_reproduction
 
 MAX_FILE_BYTES = 25 * 2**20
 """Of one file of a public record; lists of 22,363 users take 4 MB."""

@@ -8,7 +8,7 @@ import streamlit as st
 
 from bench.datasets.audit.data_audit import DataAudit, stored_audits
 from bench.errors import RecordError
-from bench.reproduction.report import OWN_SOURCE, ReproducedRow, Reproduction, load
+from bench.reproduction.kept_report import OWN_SOURCE, ReproducedRow, Reproduction, load
 from leaderboard.cells.html_table import Badge, Cell, Column, Row
 from leaderboard.cells.html_table import render as render_table
 from leaderboard.draw.components import clickable

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from test_leaderboard_html import json_lines
 
 from bench.records.store import load_records
-from bench.reproduction.report import OWN_SOURCE, ReproducedRow, Reproduction, save
+from bench.reproduction.kept_report import OWN_SOURCE, ReproducedRow, Reproduction, save
 from bench.schema import Split
 from leaderboard.navigation import PAGES
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.reproduction.published_texts import PRINTED, lists_of, published_rows, read_texts_file
-from bench.reproduction.report import reproduce
+from bench.reproduction.rerun import reproduce
 from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.item_text import item_texts
 from bench.retrieval.settings import RetrieveSettings

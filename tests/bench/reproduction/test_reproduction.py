@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from bench.commands.reproduce import as_text, register
 from bench.errors import ConfigError, RecordError
 from bench.records.store import load_records
-from bench.reproduction.report import FILE_NAME, Reproduction, load, reproduce, save
+from bench.reproduction.kept_report import FILE_NAME, Reproduction, load, save
+from bench.reproduction.rerun import reproduce
 from bench.reproduction.score_ties import tie_orders
 from bench.retrieval.bm25 import BM25Index
 from bench.retrieval.item_text import item_texts

@@ -7,28 +7,24 @@ where the texts of the source's own models are at hand, what our retrieval makes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from bench.cost.environment import describe_environment
 from bench.datasets import find_dataset
+from bench.datasets.amazon.category_entries import AMAZON_2014
 from bench.datasets.amazon.files import read_amazon
-from bench.datasets.entries import AMAZON_2014
 from bench.datasets.registry import raw_files
 from bench.datasets.splits import leave_one_out, load_split
-from bench.errors import RecordError
-from bench.files.atomic import replace_text
-from bench.files.ordinary import read_ordinary
 from bench.metrics.ranking import mean_quality, ranks_in_view
 from bench.models import create, find_model
 from bench.progress import report
-from bench.record import DEPTH, VERSION_FOLDER, UtcTime, View
+from bench.record import DEPTH, View
+from bench.reproduction.kept_report import OWN_SOURCE, ReproducedRow, Reproduction
 from bench.reproduction.published_texts import TextsRow, grounding_rows, published_rows
 from bench.reproduction.score_ties import tie_orders
 from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
@@ -36,11 +32,7 @@ from bench.schema import Histories, Int64Array, Rankings, Split, TrainingData
 AT_FIVE = ("recall@5", "ndcg@5", "mrr@5")
 AT_TEN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10")
 SHUFFLED = "shuffled:0"
-FILE_NAME = "reproduction.json"
-MAX_BYTES = 2**20
 
-OWN_SOURCE = "own earlier computation"
-"""Source of figures that nobody but this project has computed."""
 _WRITE_UP = "nanoGenRec and its write-up"
 _S3REC = "S3-Rec repository, all_rank.PNG"
 
@@ -60,35 +52,6 @@ PUBLISHED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     }
 }  # fmt: skip
 """Figures as printed, by data set; the number of digits says how well ours must agree."""
-
-
-class ReproducedRow(BaseModel):
-    """One figure."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    section: str
-    what: str
-    metric: str
-    published: float | None = Field(description="Null where nothing was published.")
-    source: str = ""
-    ours: float | None = Field(description="Null where it could not be run here; `why` says so.")
-    difference: float | None = Field(description="Ours - published.")
-    agrees: bool | None = Field(description="Whether ours rounds to the published digits.")
-    why: str = ""
-
-
-class Reproduction(BaseModel):
-    """The whole report, as it is kept for the board."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: int = 1
-    dataset: str
-    fingerprint: str
-    created: UtcTime
-    commit: str
-    rows: list[ReproducedRow]
 
 
 def reproduce(
@@ -285,25 +248,3 @@ def _whole_sequences(split: Split) -> Histories:
     items = np.insert(histories.items, histories.indptr[1:], split.test.targets)
     indptr = histories.indptr + np.arange(len(histories.indptr))
     return Histories(indptr=indptr, items=items, users=histories.users)
-
-
-def save(found: Reproduction, results_dir: Path) -> Path:
-    """Write the report where the board looks for it, replacing an older one whole."""
-    path = results_dir / VERSION_FOLDER / found.dataset / FILE_NAME
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, found.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise RecordError(f"could not write {path}: {error.strerror or error}") from error
-    return path
-
-
-def load(dataset: str, results_dir: Path) -> Reproduction | None:
-    """Read a saved report; None if there is none, RecordError if it is damaged."""
-    path = results_dir / VERSION_FOLDER / dataset / FILE_NAME
-    try:
-        return Reproduction.model_validate(json.loads(read_ordinary(path, MAX_BYTES)))
-    except FileNotFoundError:
-        return None
-    except (OSError, RecordError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is not a reproduction report: {str(error)[:200]}") from None
