@@ -25,9 +25,10 @@ from bench.progress import report
 from bench.retrieval.list_rules import collapse
 from bench.schema import NO_ITEM, FloatArray, Histories, Int32Array, Rankings, TrainingData
 from genrec import artefact
-from genrec.config import Preset, ScoreSettings, load_preset, settings_digest
+from genrec.config import Preset, ScoreSettings, settings_digest
 from genrec.engines.opening import require_own_engine
 from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
+from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.recommender import finetuning_facts, release_device_memory
 from genrec.training.finetune import Finetuned, check_model, finetune

@@ -21,7 +21,7 @@ from bench.retrieval.search_index import build_index
 from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
-from genrec.config import GenerateSettings, Preset, load_preset
+from genrec.config import GenerateSettings, Preset
 from genrec.engines.opening import (
     OpenedEngine,
     Weights,
@@ -29,6 +29,7 @@ from genrec.engines.opening import (
     open_engine,
     parameters_in_force,
 )
+from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.training.finetune import Finetuned, check_model, finetune
 

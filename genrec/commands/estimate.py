@@ -40,10 +40,10 @@ def estimate(
     from rich.console import Console
 
     from bench.datasets.splits import load_split
-    from genrec.config import load_preset
     from genrec.forecast.estimate import forecast
     from genrec.forecast.gpus import find_gpu
     from genrec.forecast.workload import measure_workload
+    from genrec.preset_files import load_preset
 
     if not 0 < mfu <= 1:
         raise ConfigError(f"--mfu is a share above 0 and up to 1, got {mfu}")
@@ -61,7 +61,7 @@ def estimate(
 def find_shape(model: str, preset: Preset) -> Shape:
     """Shape of the model: from scratch, of a checkpoint on this machine, or of a published base."""
     from bench.errors import Unavailable
-    from genrec.config import load_preset, preset_names
+    from genrec.preset_files import load_preset, preset_names
     from genrec.weights.shapes import LLAMA_SHAPES, shape_of
 
     if preset.architecture is not None:

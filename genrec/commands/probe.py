@@ -39,8 +39,8 @@ def probe(
     from genrec.artefact import find_trained
     from genrec.artefact import work_dir as resolve_work_dir
     from genrec.availability import check_available
-    from genrec.config import load_preset
     from genrec.engines.opening import require_own_engine
+    from genrec.preset_files import load_preset
 
     preset, name, work = load_preset(model, settings or []), Path(model).stem, resolve_work_dir(work_dir)
     require_own_engine(preset, "probing")

@@ -85,7 +85,7 @@ def recommend(
 def _newest(work: Path, model: str, dataset: str | None, split: str | None) -> tuple[Path, Artefact]:
     """Give the newest finished model of this name; says how to make one where there is none."""
     from genrec.artefact import find_artefacts
-    from genrec.config import load_preset
+    from genrec.preset_files import load_preset
 
     load_preset(model)  # an unknown name is an error of its own
     name = Path(model).stem
@@ -105,7 +105,7 @@ def _newest(work: Path, model: str, dataset: str | None, split: str | None) -> t
 
 def _settings_in_force(found: Artefact, settings: Sequence[str]) -> Preset:
     """Give the model's own settings with what was chosen on validation, then what is given by hand."""
-    from genrec.config import override
+    from genrec.preset_files import override
 
     for setting in settings:
         if not setting.startswith(("generate.", "retrieve.")):

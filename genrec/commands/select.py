@@ -53,7 +53,7 @@ def select(
     from bench.progress import listening
     from bench.run.terminal import LiveLine
     from genrec.artefact import work_dir as resolve_work_dir
-    from genrec.config import load_preset
+    from genrec.preset_files import load_preset
     from genrec.selection import parse_candidates, select_strategy
 
     preset = load_preset(model, settings or [])

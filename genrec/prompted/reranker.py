@@ -22,8 +22,9 @@ from bench.retrieval.generated import GeneratedTexts
 from bench.schema import NO_ITEM, FloatArray, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.candidate_ranker import reordered
-from genrec.config import Preset, load_preset
+from genrec.config import Preset
 from genrec.engines.opening import OpenedEngine, open_engine, parameters_in_force
+from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, last_items
 from genrec.prompted.answers import Order, order
 from genrec.prompted.instructions import order_wanted

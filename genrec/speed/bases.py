@@ -12,7 +12,8 @@ import numpy as np
 from bench.progress import report
 from bench.retrieval.item_text import item_texts as catalogue_texts
 from bench.schema import Examples, TrainingData
-from genrec.config import Preset, load_preset
+from genrec.config import Preset
+from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.speed.setting import Setting
 from genrec.weights.random_weights import write_random_checkpoint

@@ -16,7 +16,7 @@ from tiny_models import adapter_preset, base_checkpoint, scratch_preset, shop
 from bench.errors import Unavailable
 from genrec import availability
 from genrec.availability import check_available
-from genrec.config import load_preset
+from genrec.preset_files import load_preset
 from genrec.recommender import GenerativeRecommender
 from genrec.weights.base_model import find_base_model
 

@@ -16,7 +16,8 @@ from bench.errors import ConfigError
 from bench.schema import Histories
 from genrec.candidate_ranker import CandidateRanker, combined, reordered
 from genrec.candidate_trial import ROW_ALONE, try_constants
-from genrec.config import ScoreSettings, load_preset
+from genrec.config import ScoreSettings
+from genrec.preset_files import load_preset
 
 DATA = shop()
 

@@ -9,7 +9,8 @@ import pytest
 
 from bench.errors import ConfigError
 from genrec.artefact import artefact_folder
-from genrec.config import load_preset, preset_names, settings_digest
+from genrec.config import settings_digest
+from genrec.preset_files import load_preset, preset_names
 
 PUBLISHED = {
     "llama-1b": "unsloth/Llama-3.2-1B",

@@ -13,7 +13,8 @@ from tiny_models import ITEMS, shop
 
 from bench.errors import ConfigError
 from bench.schema import Catalogue, Histories, Wording
-from genrec.config import Preset, override
+from genrec.config import Preset
+from genrec.preset_files import override
 from genrec.prompt_format import item_texts, last_items, prompts
 from genrec.training.batching import IGNORE, batches
 from genrec.training.corpus import build_corpus, line_chunks

@@ -18,7 +18,7 @@ from bench.errors import ConfigError
 from bench.metrics.ranking import remove_seen
 from bench.retrieval.generated import GeneratedTexts
 from bench.schema import NO_ITEM, Histories, Wording
-from genrec.config import load_preset
+from genrec.preset_files import load_preset
 from genrec.prompted.answers import Order, order, titles
 from genrec.prompted.instructions import draw_examples, order_wanted, titles_wanted
 from genrec.prompted.position import position_bias

@@ -296,7 +296,7 @@ def test_a_strategy_that_no_endpoint_has_is_refused(changes: dict[str, Any], tol
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "http://", "http://x:port/v1"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    from genrec.config import load_preset
+    from genrec.preset_files import load_preset
 
     with pytest.raises(ConfigError, match="endpoint.base_url"):
         load_preset("llama-1b", [f"endpoint.base_url={url}"])

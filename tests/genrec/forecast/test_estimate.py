@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from bench.errors import BenchError, ConfigError
 from bench.schema import Split
-from genrec.config import load_preset
 from genrec.forecast.estimate import Workload, finetune_flops_per_token, forecast
 from genrec.forecast.gpus import GPUS, find_gpu
 from genrec.forecast.memory import (
@@ -26,6 +25,7 @@ from genrec.forecast.memory import (
     kv_bytes,
     weight_bytes,
 )
+from genrec.preset_files import load_preset
 from genrec.weights.base_model import recompute_activations, shape_of_checkpoint
 from genrec.weights.shapes import LLAMA_SHAPES, Shape, llama_config
 

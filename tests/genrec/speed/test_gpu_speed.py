@@ -13,7 +13,8 @@ import writers
 from bench.records import store
 from bench.schema import Split
 from genrec.availability import UNSLOTH_PYTHON
-from genrec.config import GenerateSettings, load_preset
+from genrec.config import GenerateSettings
+from genrec.preset_files import load_preset
 from genrec.speed import finetuning, finetuning_ways
 from genrec.speed.cost_rows import PARTS, measure_cost
 from genrec.speed.generation_ways import WAYS, measure_ways

@@ -17,7 +17,8 @@ from tiny_models import adapter_preset, base_checkpoint, compact_preset, scratch
 from bench.errors import ConfigError, DataError, Unavailable
 from bench.schema import Examples, Histories, TrainingData
 from genrec import artefact
-from genrec.config import Preset, load_preset
+from genrec.config import Preset
+from genrec.preset_files import load_preset
 from genrec.training.backends.peft import build as build_peft
 from genrec.training.corpus import build_corpus
 from genrec.training.encode import encode
