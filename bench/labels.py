@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.metrics.definitions import METRICS, QUALITY
-from bench.record import Cost, DatasetInfo, Estimate, Record, View
+from bench.record import DatasetInfo, Estimate, Record, View
+from bench.record_cost import Cost
 
 VIEW_LABELS: dict[View, str] = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 VIEW_SHORT: dict[View, str] = {"seen_kept": "kept", "seen_removed": "removed"}

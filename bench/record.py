@@ -9,11 +9,12 @@ stands in them; of published outcomes the only file: `user_id` and one view), fo
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from bench.record_cost import Cost, Environment
+from bench.record_fields import Count, Digest, Name, Part, Score, Text, UtcTime
 from bench.schema import Split
 from bench.tuning.ledger import Ledger
 
@@ -39,34 +40,9 @@ validation users. sequential: learned from purchases, writes no text. generative
 hybrid: lists of other rows put together."""
 View = Literal["seen_kept", "seen_removed"]
 VIEWS: tuple[View, View] = ("seen_kept", "seen_removed")
-Amount = Annotated[float, Field(ge=0, le=1e18)]
-"""Seconds, joules, rates: nothing negative, nothing that no run takes."""
-Bytes = Annotated[int, Field(ge=0, le=10**18)]
-Score = Annotated[float, Field(ge=0, le=1e6)]
-Count = Annotated[int, Field(ge=0, le=10**12)]
-Name = Annotated[str, Field(max_length=80)]
-"""What a table shows in one cell, or names a file's part."""
-Line = Annotated[str, Field(max_length=400)]
-Text = Annotated[str, Field(max_length=4000)]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-def _in_utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is outside the calendar in UTC") from None
-
-
-UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A time with its zone; one without means another moment on every machine."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DatasetInfo(_Part):
+class DatasetInfo(Part):
     """What the model was measured on."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Name in the registry of data sets.")
@@ -101,7 +77,7 @@ class DatasetInfo(_Part):
     )
 
 
-class ModelInfo(_Part):
+class ModelInfo(Part):
     """What was measured."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Name in the registry, or given at submission.")
@@ -119,7 +95,7 @@ class ModelInfo(_Part):
     )
 
 
-class Estimate(_Part):
+class Estimate(Part):
     """A mean over users with its 95 % percentile bootstrap interval."""
 
     value: Score | None = Field(description="Mean over all users; null if nothing was measured.")
@@ -127,7 +103,7 @@ class Estimate(_Part):
     high: Score | None = Field(default=None, description="97.5th percentile.")
 
 
-class Slice(_Part):
+class Slice(Part):
     """The metrics of one group of users."""
 
     label: Name = Field(description="Group, e.g. '6-14' items of history.")
@@ -149,7 +125,7 @@ def _by_present_names(estimates: dict[str, Estimate]) -> dict[str, Estimate]:
 Estimates = Annotated[dict[Name, Estimate], AfterValidator(_by_present_names)]
 
 
-class Metrics(_Part):
+class Metrics(Part):
     """Quality in both views; null for a cost-only record."""
 
     seen_kept: Estimates = Field(description="Lists as the model returned them.")
@@ -183,73 +159,7 @@ def _check_intervals(estimates: dict[str, Estimate]) -> None:
             raise ValueError(f"{name} is {found.value}, outside its own interval {found.low} to {found.high}")
 
 
-class Latency(_Part):
-    """One user's request on its own, milliseconds, over a sample of users."""
-
-    p50: Amount
-    p95: Amount
-    users: int = Field(ge=1, description="Size of the sample.")
-
-
-class PeakVram(_Part):
-    """Peak device memory in bytes, three ways."""
-
-    allocated: Bytes | None = Field(default=None, description="Held by tensors (torch).")
-    reserved: Bytes | None = Field(default=None, description="Held by torch's allocator.")
-    process: Bytes | None = Field(default=None, description="Held by the process, as the driver counts.")
-
-
-class MemorySample(_Part):
-    """Memory at one moment."""
-
-    seconds: Amount = Field(description="Since the start of the run.")
-    stage: Name
-    rss_bytes: Bytes
-    vram_bytes: Bytes | None = Field(default=None, description="Process-wide, or null without a GPU.")
-
-
-class Cost(_Part):
-    """What the run took. A figure that could not be measured is null, never 0."""
-
-    wall_seconds: dict[Name, Amount] = Field(
-        description="By stage: load, start, fit, recommend, latency, score."
-    )
-    users_per_second: Amount | None = Field(description="Test users / recommend seconds.")
-    latency_ms: Latency | None = None
-    start_rss_bytes: Bytes | None = Field(
-        default=None, description="Resident memory when fit began: interpreter, libraries, data."
-    )
-    peak_rss_bytes: Bytes | None = None
-    peak_vram_bytes: PeakVram | None = None
-    energy_joules: Amount | None = Field(default=None, description="GPU energy over fit and recommend.")
-    memory_timeline: list[MemorySample] = Field(default_factory=list)
-    source: Literal["measured", "declared"] = Field(
-        default="measured", description="Measured by the harness, or declared by the submitter."
-    )
-
-    @property
-    def peak_device_bytes(self) -> int | None:
-        """Peak device memory: the largest of the counts that are known, which is what a device must have."""
-        peak = self.peak_vram_bytes
-        counts = (peak.allocated, peak.reserved, peak.process) if peak else ()
-        return max((count for count in counts if count is not None), default=None)
-
-
-class Environment(_Part):
-    """Where the run took place."""
-
-    commit: str = Field(pattern=r"^[0-9a-z]{1,64}$", description="Commit of the harness, or 'unknown'.")
-    dirty: bool | None = Field(description="Uncommitted changes in the harness; null if unknown.")
-    packages: dict[Name, Name] = Field(description="Versions that matter to a result.")
-    cpu: Line
-    cores: Count | None = None
-    gpu: Line | None = None
-    driver: Name | None = None
-    os: Line
-    python: Name
-
-
-class Audit(_Part):
+class Audit(Part):
     """One check of a set of ranked lists, shown as a badge."""
 
     name: Name
@@ -258,7 +168,7 @@ class Audit(_Part):
     message: Text
 
 
-class Record(_Part):
+class Record(Part):
     """One measured or submitted row."""
 
     schema_version: Literal[1] = 1

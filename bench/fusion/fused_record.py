@@ -11,7 +11,8 @@ from bench.fusion import tiers
 from bench.fusion.members import test_lists, whole_cost
 from bench.fusion.rrf import CONSTANTS, STEPS, Fusion, fuse
 from bench.metrics.ranking import evaluate, ranks_in_view, user_outcomes
-from bench.record import DEPTH, Cost, Record, View, dataset_info
+from bench.record import DEPTH, Record, View, dataset_info
+from bench.record_cost import Cost
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.store import StoredRecord

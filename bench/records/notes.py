@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import RecordError
 from bench.files.ordinary import read_ordinary
-from bench.record import Audit, Record, UtcTime
+from bench.record import Audit, Record
+from bench.record_fields import UtcTime
 
 HOLDING = ("too_good", "copy", "history", "protocol", "shuffled_users")
 """Checks whose flag on lists handed in, or on published outcomes, holds back the rank."""

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.errors import RecordError
 from bench.files.atomic import replace_text
 from bench.files.ordinary import read_ordinary
-from bench.record import VERSION_FOLDER, UtcTime
+from bench.record import VERSION_FOLDER
+from bench.record_fields import UtcTime
 
 FILE_NAME = "reproduction.json"
 MAX_BYTES = 2**20

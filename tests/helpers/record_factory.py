@@ -12,18 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench.metrics.ranking import evaluate
-from bench.record import (
-    Cost,
-    Environment,
-    Kind,
-    Latency,
-    MemorySample,
-    Metrics,
-    ModelInfo,
-    PeakVram,
-    Record,
-    dataset_info,
-)
+from bench.record import Kind, Metrics, ModelInfo, Record, dataset_info
+from bench.record_cost import Cost, Environment, Latency, MemorySample, PeakVram
 from bench.records import store
 from bench.schema import Generations, Rankings, Split
 
