@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import ComparedModel, check_comparable
+from bench.comparison.pareto import better_by_value
 from bench.errors import BenchError
 from bench.metrics.ranking import parse_metric
 from bench.record import Record, View
@@ -36,6 +37,17 @@ class BoardStandings:
     def decided(self, first: str, second: str) -> bool:
         """Whether the users show a difference."""
         return self.better(first, second) or self.better(second, first)
+
+    def better_of(self, rows: Sequence[str], values: Sequence[float]) -> BoolArray:
+        """Tell which of these rows are better than which, (rows, rows).
+
+        Significantly where both were tested; by their `values` where one was not.
+        """
+        found = better_by_value(values)
+        tested = [place for place, row in enumerate(rows) if row in self._rows]
+        where = [self._rows[rows[place]] for place in tested]
+        found[np.ix_(tested, tested)] = self.beats[np.ix_(where, where)]
+        return found
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Quality against cost as one SVG, the same in the app and in the static page.
 
 Drawn by hand rather than by a chart library, so that the static page needs no script: points are
-links, the details of a point show on hover and focus, and every point is labelled.
+links, the details of a point show on hover and focus. Named are the runs on the front and the best ones,
+as far as there is room: drawing a thousand points takes as long as drawing a thousand marks.
 """
 
 from __future__ import annotations
@@ -10,33 +11,55 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from bench.schema import BoolArray
 from leaderboard.draw import marks
+from leaderboard.draw.scales import round_ticks, tick_text
 from leaderboard.frames import formatting
-from leaderboard.frames.cost_points import TIMES, CostAxis, Point, front_of, sentence
+from leaderboard.frames.cost_points import TIMES, CostAxis, Point, better_of, front_of, sentence
+
+_NAMED, _BEST = 20, 6
+"""Most names in all; of them, those of the best runs come first."""
+_RICH = 120
+"""Points up to which each has a box of details; of more, each has a line."""
 
 
-def figure(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
-    """Give sentence, chart and legend; of its two widths the style sheet shows the one that fits."""
-    wide = svg(points, axis, metric, width=1080, height=520)
-    narrow = svg(points, axis, metric, width=380, height=440)
+def figure(points: Sequence[Point], axis: CostAxis, metric: str, better: BoolArray | None = None) -> str:
+    """Give sentence, chart and legend; of its two widths the style sheet shows the one that fits.
+
+    `better`, (points, points), tells which points are better than which; without it, values decide.
+    """
+    known = better_of(points, None) if better is None else better
+    front = front_of(points, axis, known)
+    wide = svg(points, axis, metric, front, width=1340, height=420)
+    narrow = svg(points, axis, metric, front, width=380, height=400)
     legend = marks.legend(
-        dict.fromkeys(point.kind for point in points), '<span><i class="front"></i>Pareto front</span>'
+        dict.fromkeys(point.kind for point in points),
+        '<span><i class="front"></i>Pareto front: faded runs are beaten by one that costs no more</span>',
     )
     return (
-        f'<p class="sentence">{escape(sentence(points, axis, metric))}</p>'
+        f'<p class="sentence">{escape(sentence(points, axis, metric, known))}</p>'
         f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>{legend}'
     )
 
 
-def svg(points: Sequence[Point], axis: CostAxis, metric: str, *, width: int, height: int) -> str:
+def svg(
+    points: Sequence[Point],
+    axis: CostAxis,
+    metric: str,
+    front: Sequence[Point],
+    *,
+    width: int,
+    height: int,
+) -> str:
     """Draw the chart; texts are escaped here, colours come from the style sheet by class."""
     frame = _Frame(points, axis, width=width, height=height)
+    on_front = {point.id for point in front}
     parts = [
         _grid(frame, axis, metric),
-        _front_line(frame, front_of(points, axis)),
-        *(_mark(frame, point) for point in points),
-        _labels(frame, points),
-        *(_target(frame, axis, metric, point) for point in points),
+        _front_line(frame, front),
+        *(_mark(frame, point, faded=point.id not in on_front) for point in points),
+        _labels(frame, _worth_naming(points, front)),
+        *(_target(frame, axis, metric, point, rich=len(points) <= _RICH) for point in points),
     ]
     label = escape(f"{metric} against {axis.label.lower()}, {len(points)} runs")
     return (
@@ -71,22 +94,14 @@ class _Frame:
     def y(self, quality: float) -> float:
         return self.bottom - quality / self.quality_top * (self.bottom - self.top)
 
-    @property
-    def quality_ticks(self) -> list[float]:
-        """Round numbers, four to eight of them."""
-        rough = self.quality_top / 5
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-        return [step * number for number in range(int(self.quality_top / step) + 1)]
-
 
 def _grid(frame: _Frame, axis: CostAxis, metric: str) -> str:
     lines = []
-    decimals = formatting.decimals_for([frame.quality_ticks[1]] if len(frame.quality_ticks) > 1 else [])
-    for value in frame.quality_ticks:
+    ticks = round_ticks(frame.quality_top, 5)
+    for value in ticks:
         y = frame.y(value)
         lines.append(f'<line class="grid" x1="{frame.left}" x2="{frame.right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        text = f"{value:.{max(decimals - 1, 1)}f}"
+        text = tick_text(value, ticks)
         lines.append(
             f'<text class="tick" x="{frame.left - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
         )
@@ -119,15 +134,22 @@ def _tick(axis: CostAxis, value: float) -> str:
 
 
 def _front_line(frame: _Frame, front: Sequence[Point]) -> str:
+    """Join the best that each cost buys; runs of the front that noise keeps there lie below the line."""
     if len(front) < 2:
         return ""
-    path = f"M{frame.x(front[0].cost):.1f} {frame.y(front[0].quality):.1f}"
-    for point in front[1:]:
+    step: list[Point] = []
+    highest = -math.inf
+    for point in front:
+        if point.quality > highest:
+            highest = point.quality
+            step.append(point)
+    path = f"M{frame.x(step[0].cost):.1f} {frame.y(step[0].quality):.1f}"
+    for point in step[1:]:
         path += f"H{frame.x(point.cost):.1f}V{frame.y(point.quality):.1f}"
     return f'<path class="front" d="{path}"/>'
 
 
-def _mark(frame: _Frame, point: Point) -> str:
+def _mark(frame: _Frame, point: Point, *, faded: bool) -> str:
     x, y = frame.x(point.cost), frame.y(point.quality)
     bar = ""
     if math.isfinite(point.low) and math.isfinite(point.high):
@@ -135,34 +157,42 @@ def _mark(frame: _Frame, point: Point) -> str:
             f'<line class="error" x1="{x:.1f}" x2="{x:.1f}" '
             f'y1="{frame.y(point.low):.1f}" y2="{frame.y(point.high):.1f}"/>'
         )
-    return bar + marks.mark(point.kind, x, y)
+    drawn = bar + marks.mark(point.kind, x, y)
+    return f'<g class="faded">{drawn}</g>' if faded else drawn
+
+
+def _worth_naming(points: Sequence[Point], front: Sequence[Point]) -> list[Point]:
+    """Give the best runs, then those of the front from the best down, each once."""
+    best = sorted(points, key=lambda point: -point.quality)[:_BEST]
+    chosen = {point.id: point for point in [*best, *sorted(front, key=lambda point: -point.quality)]}
+    return list(chosen.values())[:_NAMED]
 
 
 def _labels(frame: _Frame, points: Sequence[Point]) -> str:
-    """Put each name beside its point; move it down where it would cover another."""
-    limit = 26 if frame.width > 500 else 16
+    """Put each name beside its point, lower where it would cover another; leave out what has no room."""
+    limit = 30 if frame.width > 500 else 16
     taken: list[tuple[float, float, float]] = []
     texts = []
-    for point in sorted(points, key=lambda p: -p.quality):
+    for point in points:
         name = point.name if len(point.name) <= limit else point.name[: limit - 1] + "…"
         length = 6.4 * len(name)
-        x, y = frame.x(point.cost) + 9, frame.y(point.quality) - 7
-        anchor = "start"
+        x, anchor = frame.x(point.cost) + 9, "start"
         if x + length > frame.right:
             x, anchor = x - 18, "end"
         start = x if anchor == "start" else x - length
-        while any(abs(y - at) < 13 and start < end and begin < start + length for begin, end, at in taken):
-            y += 3
-        taken.append((start, start + length, y))
-        if y < frame.bottom:
-            texts.append(
-                f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
-            )
+        for down in (-7, 4, 17, 30):
+            y = frame.y(point.quality) + down
+            covers = (abs(y - at) < 13 and start < end and begin < start + length for begin, end, at in taken)
+            if y < frame.bottom and not any(covers):
+                taken.append((start, start + length, y))
+                place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+                texts.append(f'<text class="label" {place}>{escape(name)}</text>')
+                break
     return "".join(texts)
 
 
-def _target(frame: _Frame, axis: CostAxis, metric: str, point: Point) -> str:
-    """Draw a large invisible target over the mark, with the details that hover and focus show."""
+def _target(frame: _Frame, axis: CostAxis, metric: str, point: Point, *, rich: bool) -> str:
+    """Draw a large invisible target over the mark; hover and focus show its details, in a box if `rich`."""
     x, y = frame.x(point.cost), frame.y(point.quality)
     decimals = formatting.decimals_for([(point.high - point.low) / 2])
     interval = formatting.span(point.low, point.high, decimals)
@@ -172,6 +202,16 @@ def _target(frame: _Frame, axis: CostAxis, metric: str, point: Point) -> str:
         f"{axis.label}: {axis.show(point.cost)}",
         *(line[:60] for line in point.details),
     ]
+    label = escape("; ".join(lines))
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{13 if rich else 6}"/>'
+    circle += "" if rich else f"<title>{label}</title>"
+    if point.href:
+        event = f'data-event="run" data-value="{escape(point.id)}"'
+        circle = f'<a href="{escape(point.href)}" {event} aria-label="{label}">{circle}</a>'
+    return f'<g class="target">{circle}{_tip(frame, x, y, lines) if rich else ""}</g>'
+
+
+def _tip(frame: _Frame, x: float, y: float, lines: Sequence[str]) -> str:
     width, height = 6.6 * max(len(line) for line in lines) + 16, 17 * len(lines) + 10
     left = min(max(x + 12, frame.left), max(frame.right - width, 4))
     top = y + 12 if y + 12 + height < frame.height else max(y - 12 - height, 2)
@@ -179,13 +219,7 @@ def _target(frame: _Frame, axis: CostAxis, metric: str, point: Point) -> str:
         f'<text x="{left + 8:.1f}" y="{top + 17 * (number + 1):.1f}">{escape(line)}</text>'
         for number, line in enumerate(lines)
     )
-    tip = (
+    return (
         f'<g class="tip"><rect x="{left:.1f}" y="{top:.1f}" width="{width:.0f}" height="{height}" rx="4"/>'
         f"{texts}</g>"
     )
-    label = escape("; ".join(lines))
-    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="13"/>'
-    if point.href:
-        event = f'data-event="run" data-value="{escape(point.id)}"'
-        circle = f'<a href="{escape(point.href)}" {event} aria-label="{label}">{circle}</a>'
-    return f'<g class="target">{circle}{tip}</g>'

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.comparison.pareto import gap_to_better, pareto_front
+from bench.comparison.board_standings import BoardStandings
+from bench.comparison.pareto import better_by_value, gaps_to_better, pareto_front
 from bench.labels import COSTS
+from bench.schema import BoolArray
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import rows_of
+from leaderboard.frames.model_sizes import size_text
 
 TIMES = (1e-3, 1e-2, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000, 3_600_000)
 _DECADES = tuple(10.0**power for power in range(-6, 19))
@@ -48,6 +52,18 @@ AXES: dict[str, CostAxis] = {
         show=lambda value: f"{formatting.count(value)}/s",
         more_is_better=True,
     ),
+    "latency": CostAxis(
+        column="latency_ms",
+        label="Latency of one user, p50",
+        phrase="latency",
+        show=lambda value: formatting.seconds(None if value is None else value / 1000),
+    ),
+    "ram": CostAxis(
+        column="peak_rss_bytes",
+        label=COSTS["peak_rss_bytes"].label,
+        phrase="memory",
+        show=formatting.size,
+    ),
     "vram": CostAxis(
         column="peak_vram_bytes",
         label=COSTS["peak_vram_bytes"].label,
@@ -61,8 +77,17 @@ AXES: dict[str, CostAxis] = {
         show=formatting.energy,
         ticks=tuple(3600 * tick for tick in _DECADES),
     ),
+    "money": CostAxis(
+        column="money",
+        label="Money to fit and recommend, at your prices",
+        phrase="money",
+        show=formatting.amount,
+    ),
     "parameters": CostAxis(
-        column="parameters", label="Parameters of the model", phrase="size", show=formatting.count
+        column="parameters",
+        label="Parameters of the model",
+        phrase="size",
+        show=lambda value: size_text(math.nan if value is None else value),
     ),
 }
 
@@ -108,48 +133,62 @@ def points_of(
     ]
 
 
-def front_of(points: Sequence[Point], axis: CostAxis) -> list[Point]:
-    """Give the points on the Pareto front, cheapest first."""
-    costs = [axis.cost(point.cost) for point in points]
-    return [points[row] for row in pareto_front(costs, [point.quality for point in points])]
+def better_of(points: Sequence[Point], standings: BoardStandings | None) -> BoolArray:
+    """Tell which points are better than which: significantly, where that is known, else by value."""
+    qualities = [point.quality for point in points]
+    if standings is None:
+        return better_by_value(qualities)
+    return standings.better_of([point.id for point in points], qualities)
 
 
-def sentence(points: Sequence[Point], axis: CostAxis, metric: str) -> str:
+def front_of(points: Sequence[Point], axis: CostAxis, better: BoolArray) -> list[Point]:
+    """Give the points that none is better and no costlier than, cheapest first."""
+    return [points[row] for row in pareto_front([axis.cost(point.cost) for point in points], better)]
+
+
+def sentence(points: Sequence[Point], axis: CostAxis, metric: str, better: BoolArray) -> str:
     """Say what the chart of at least one point shows, in words."""
     if len(points) == 1:
         return f"Only one run has both: {points[0].name}."
     costs = [axis.cost(point.cost) for point in points]
-    qualities = [point.quality for point in points]
-    front = pareto_front(costs, qualities)
-    best = points[front[-1]]
+    front = pareto_front(costs, better)
+    best = max(points, key=lambda point: point.quality)
     opening = f"Best {metric}: {best.name}."
-    gaps = [(row, gap) for row in front[:-1] if (gap := gap_to_better(costs, qualities, row)) is not None]
-    if not gaps:
+    gaps = gaps_to_better(costs, better)
+    open_ended = [(row, gap) for row in front if (gap := gaps[row]) is not None]
+    if not open_ended and len(front) == 1:
         return f"{opening} It is also the cheapest by {axis.phrase}: no other run is worth its cost."
-    worth = [pair for pair in gaps if pair[1] >= 10]
-    row, gap = worth[-1] if worth else max(gaps, key=lambda pair: pair[1])
+    if not open_ended:
+        cheapest = points[front[0]].name
+        return (
+            f"{opening} The data do not tell it from {cheapest}, the cheapest of the {len(front)} runs on "
+            "the front."
+        )
+    worth = [pair for pair in open_ended if pair[1] >= 10]
+    row, gap = worth[-1] if worth else max(open_ended, key=lambda pair: pair[1])
     times = f"{gap:,.0f}" if gap >= 10 else f"{gap:.1f}"
-    share = qualities[row] / best.quality if best.quality else 0.0
+    share = points[row].quality / best.quality if best.quality else 0.0
     return (
         f"{opening} Nothing within {times} times the {axis.phrase} of {points[row].name} is better; "
         f"it reaches {100 * share:.0f} % of the best. {len(front)} of {len(points)} runs are on the front."
-        f"{_waste(points, costs, axis)}"
+        f"{_waste(points, costs, gaps, better, axis)}"
     )
 
 
-def _waste(points: Sequence[Point], costs: Sequence[float], axis: CostAxis) -> str:
+def _waste(
+    points: Sequence[Point],
+    costs: Sequence[float],
+    gaps: Sequence[float | None],
+    better: BoolArray,
+    axis: CostAxis,
+) -> str:
     """Name the run that costs most against the cheapest better one, if that is ten times or more."""
-    found = []
-    for point, cost in zip(points, costs, strict=True):
-        cheaper = [
-            (other_cost, other.name)
-            for other, other_cost in zip(points, costs, strict=True)
-            if other.quality > point.quality and 0 < other_cost < cost
-        ]
-        if cheaper:
-            least, name = min(cheaper)
-            found.append((cost / least, point.name, name))
-    times, costly, better = max(found, default=(0.0, "", ""))
+    known = [(1 / gap, row) for row, gap in enumerate(gaps) if gap is not None and gap > 0]
+    times, row = max(known, default=(0.0, -1))
     if times < 10:
         return ""
-    return f" {costly} takes {times:,.0f} times the {axis.phrase} of {better}, which is better."
+    cheapest = min((cost, other) for other, cost in enumerate(costs) if better[other, row])[1]
+    return (
+        f" {points[row].name} takes {times:,.0f} times the {axis.phrase} of {points[cheapest].name}, "
+        "which is better."
+    )

@@ -118,6 +118,11 @@ def count(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def amount(value: float | None) -> str:
+    """Show an amount of money, of no currency, with the digits that say something."""
+    return MISSING if value is None or _unknown(value) else figure(value)
+
+
 def energy(value: float | None) -> str:
     """Show joules in watt-hours or kilowatt-hours."""
     if value is None or _unknown(value):

@@ -127,6 +127,21 @@ def text(name: str) -> dict[str, Any]:
     return {"key": _WIDGET + name, "on_change": _store, "args": (name, ""), "max_chars": MAX_TEXT}
 
 
+def number(name: str) -> float | None:
+    """Give a choice that is a number above 0; None where there is none."""
+    try:
+        value = float(get(name))
+    except ValueError:
+        return None
+    return value if 0 < value < 1e12 else None
+
+
+def number_box(name: str) -> dict[str, Any]:
+    """Give a number widget its key and callback."""
+    st.session_state[_WIDGET + name] = number(name)
+    return {"key": _WIDGET + name, "on_change": _store_number, "args": (name,)}
+
+
 def flag(name: str) -> dict[str, Any]:
     """Give a toggle its key and callback."""
     st.session_state[_WIDGET + name] = get(name) == "yes"
@@ -145,6 +160,11 @@ def _store(name: str, default: str | list[str]) -> None:
     if isinstance(value, bool):
         value = "yes" if value else ""
     put(name, default if value is None else value, default)
+
+
+def _store_number(name: str) -> None:
+    value = st.session_state[_WIDGET + name]
+    put(name, "" if value is None else f"{value:.12g}")
 
 
 def _store_places(name: str) -> None:

@@ -179,6 +179,14 @@ def run_title(stored: StoredRecord) -> str:
     return f"{formatting.plain(record.model.display_name or record.model.name)}, {made}"
 
 
+@st.fragment(run_every=1.0)
+def await_standings(records: Sequence[StoredRecord], metric: str, view: View) -> None:
+    """Draw the page anew once the standings of a large board are there."""
+    if loading.standings_soon(records, metric, view) is not None:
+        st.rerun()
+    st.caption(f"Ranks follow: {len(records):,} models are being compared user by user …")
+
+
 def show_no_records() -> None:
     """Say what to do when the results folder holds nothing to show."""
     st.info(f"There are no records to show in `{results_dir()}` yet. To make some:")

@@ -65,7 +65,7 @@ def _show_board(
     frame = board_rows.leaderboard(newest, view=view, cutoff=cutoff, standings=standings, older=older)
     board_top.show(words, key, newest, frame, standings, view, metric)
     if found is None:
-        _await_standings(newest, metric, view)
+        common.await_standings(newest, metric, view)
     filtered = _filter(frame)
     expanded, sort = url_state.get("older"), url_state.get("sort", "rank")
     known = {stored.id for stored in records}
@@ -98,14 +98,6 @@ def _show_board(
         "trains nothing. Peak VRAM: the largest of allocated, reserved and process-wide."
     )
     return standings
-
-
-@st.fragment(run_every=1.0)
-def _await_standings(records: Sequence[StoredRecord], metric: str, view: View) -> None:
-    """Draw the page anew once the standings of a large board are there."""
-    if loading.standings_soon(records, metric, view) is not None:
-        st.rerun()
-    st.caption(f"Ranks follow: {len(records):,} models are being compared user by user …")
 
 
 def _filter(frame: pd.DataFrame) -> pd.DataFrame:

@@ -158,8 +158,29 @@ def test_the_cost_page(open_app: Open) -> None:
     app = open_app("board", page="cost")
     html = html_of(app, "pareto")
     assert "Nothing within" in html and html.count('class="target"') == 2 * 6
-    app = open_app("one", page="cost", cost="vram")
-    assert "No run has both this quality metric and this cost" in text_of(app)
+    # a cost that no run has is not offered
+    costs = app.selectbox(key="url:cost")
+    assert "Peak RAM" in costs.options and "Money to fit and recommend, at your prices" not in costs.options
+    assert "No run here has:" in costs.help
+    assert "Peak VRAM" not in open_app("one", page="cost").selectbox(key="url:cost").options
+
+
+def test_limits_leave_what_is_good_and_cheap_enough(open_app: Open) -> None:
+    app = open_app("board", page="cost", at_least="0.05", hours="1")
+    assert "1 of 7 models remain, the best of them: Last item text." in text_of(app)
+    assert html_of(app, "pareto").count('class="target"') == 2 * 1
+    app = open_app("board", page="cost", vram_gb="7.5")
+    assert "4 of 7 models remain" in text_of(app), "runs without a GPU take no VRAM"
+    app.number_input(key="url:vram_gb").set_value(8.5).run()
+    assert app.query_params["vram_gb"] == "8.5" and "7 of 7 models remain" in text_of(app)
+    app.number_input(key="url:at_least").set_value(0.9).run()
+    assert "None of 7 models is good and cheap enough" in text_of(app)
+    app = open_app("board", page="cost", gpu_price="2.5", cost="money", cost_of_run="6")
+    assert "1 of 7 models remain, the best of them: LLaMA tiny" in text_of(app)
+    assert "4 are left out because a figure that is limited is not known" in text_of(app)
+    assert "Money to fit and recommend, at your prices: 5" in html_of(app, "pareto")
+    for nonsense in ("x", "-1", "nan", "1e99"):
+        assert "remain" not in text_of(open_app("board", page="cost", at_least=nonsense))
 
 
 def test_the_explore_page_looks_up_users_and_items(open_app: Open, sample_split: Split) -> None:

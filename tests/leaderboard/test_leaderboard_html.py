@@ -123,20 +123,41 @@ def points(*triples: tuple[str, float, float]) -> list[Point]:
     ]
 
 
+def said(*triples: tuple[str, float, float], axis: str = "time", metric: str = "nDCG@5") -> str:
+    made = points(*triples)
+    return cost_points.sentence(made, AXES[axis], metric, cost_points.better_of(made, None))
+
+
 def test_the_sentence_says_what_the_chart_shows() -> None:
-    axis = AXES["time"]
-    text = cost_points.sentence(points(("A", 1, 0.05), ("B", 250, 0.06), ("C", 300, 0.01)), axis, "nDCG@5")
+    text = said(("A", 1, 0.05), ("B", 250, 0.06), ("C", 300, 0.01))
     assert "Best nDCG@5: B." in text and "Nothing within 250 times the wall time of A is better" in text
     assert "83 % of the best" in text and "2 of 3 runs are on the front" in text
     assert text.endswith("C takes 300 times the wall time of A, which is better.")
-    few = cost_points.sentence(points(("A", 1, 0.05), ("B", 250, 0.06), ("C", 9, 0.01)), axis, "nDCG@5")
-    assert "which is better." not in few
-    assert "no other run is worth its cost" in cost_points.sentence(
-        points(("A", 1, 2), ("B", 2, 1)), axis, "x"
-    )
-    assert cost_points.sentence(points(("A", 1, 2)), axis, "x") == "Only one run has both: A."
-    fast = cost_points.sentence(points(("A", 500, 0.05), ("B", 2, 0.06)), AXES["speed"], "x")
+    assert "which is better." not in said(("A", 1, 0.05), ("B", 250, 0.06), ("C", 9, 0.01))
+    assert "no other run is worth its cost" in said(("A", 1, 2), ("B", 2, 1))
+    assert said(("A", 1, 2)) == "Only one run has both: A."
+    fast = said(("A", 500, 0.05), ("B", 2, 0.06), axis="speed")
     assert "Nothing within 250 times the time a user of A is better" in fast
+
+
+def test_what_noise_keeps_on_the_front_is_said() -> None:
+    made = points(("cheap", 1, 0.29), ("best", 50, 0.30))
+    better = np.zeros((2, 2), dtype=bool)
+    text = cost_points.sentence(made, AXES["time"], "nDCG@5", better)
+    assert text == (
+        "Best nDCG@5: best. The data do not tell it from cheap, the cheapest of the 2 runs on the front."
+    )
+    html = cost_chart.figure(made, AXES["time"], "nDCG@5", better)
+    assert 'class="faded"' not in html
+    made = points(("cheap", 1, 0.29), ("best", 50, 0.30), ("waste", 90, 0.1))
+    assert cost_chart.figure(made, AXES["time"], "nDCG@5").count('class="faded"') == 2  # once a width
+
+
+def test_a_thousand_points_are_drawn_with_a_few_names() -> None:
+    made = points(*((f"run {n}", 1 + n % 97, 0.01 + n / 2000) for n in range(1000)))
+    svg = cost_chart.svg(made, AXES["time"], "nDCG@5", made[:40], width=1340, height=420)
+    assert svg.count('class="target"') == 1000 and 6 <= svg.count('class="label"') <= 20
+    assert svg.count("<title>") == 1000 and 'class="tip"' not in svg
 
 
 @given(
@@ -148,7 +169,7 @@ def test_the_chart_is_well_formed_and_every_point_is_in_it(
 ) -> None:
     made = points(*drawn)
     for width in (380, 1080):
-        svg = cost_chart.svg(made, AXES[axis], "nDCG@5", width=width, height=440)
+        svg = cost_chart.svg(made, AXES[axis], "nDCG@5", made[:2], width=width, height=440)
         root = ET.fromstring(re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", svg))
         assert {element.tag for element in root.iter()} <= {
             "svg",

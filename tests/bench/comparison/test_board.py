@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from record_factory import write_cost_only, write_record
 from bench.comparison.board_standings import board_standings, stand
 from bench.comparison.compared_models import load_compared
 from bench.comparison.paired import ComparedModel, compare
-from bench.comparison.pareto import gap_to_better, pareto_front
+from bench.comparison.pareto import better_by_value, gaps_to_better, pareto_front
 from bench.errors import RecordError
 from bench.records.store import load_record, load_records
 from bench.schema import Split
@@ -81,20 +82,43 @@ points = st.lists(
 @given(points)
 def test_the_front_is_what_nothing_beats(drawn: list[tuple[float, float]]) -> None:
     costs, qualities = [p[0] for p in drawn], [p[1] for p in drawn]
-    front = pareto_front(costs, qualities)
-
-    def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
-        return a[0] <= b[0] and a[1] >= b[1] and a != b
-
-    assert {drawn[row] for row in front} == {p for p in drawn if not any(beats(other, p) for other in drawn)}
-    assert len({drawn[row] for row in front}) == len(front)
+    front = pareto_front(costs, better_by_value(qualities))
+    unbeaten = {
+        row for row, (cost, own) in enumerate(drawn) if not any(c <= cost and q > own for c, q in drawn)
+    }
+    assert set(front) == unbeaten and len(front) == len(unbeaten)
     assert [costs[row] for row in front] == sorted(costs[row] for row in front)
+
+
+def test_noise_keeps_a_row_on_the_front() -> None:
+    """The second row costs more than the first and no test tells them apart; the third is worse."""
+    better = np.zeros((3, 3), dtype=bool)
+    better[0, 2] = better[1, 2] = True
+    costs, qualities = [1.0, 5.0, 9.0], [0.30, 0.29, 0.10]
+    assert pareto_front(costs, better_by_value(qualities)) == [0]
+    assert pareto_front(costs, better) == [0, 1]
+    assert gaps_to_better(costs, better) == [None, None, pytest.approx(1 / 9)]
 
 
 @given(points)
 def test_the_gap_leads_to_the_cheapest_better_point(drawn: list[tuple[float, float]]) -> None:
     costs, qualities = [p[0] for p in drawn], [p[1] for p in drawn]
-    for row, (cost, quality) in enumerate(drawn):
-        gap = gap_to_better(costs, qualities, row)
+    gaps = gaps_to_better(costs, better_by_value(qualities))
+    for (cost, quality), gap in zip(drawn, gaps, strict=True):
         better = [c for c, q in drawn if q > quality]
         assert gap == (pytest.approx(min(better) / cost) if better else None)
+
+
+def test_rows_without_a_test_are_better_by_their_value(sample_split: Split, tmp_path: Path) -> None:
+    for name, skill in (("one", 0.3), ("twin", 0.303), ("weak", 0.05)):
+        write_record(tmp_path, sample_split, name, skill=skill)
+    ids = {one.record.model.name: one.id for one in load_records(tmp_path).records}
+    found = stand(load_records(tmp_path).records, metric="ndcg@5", view="seen_kept")
+    rows = [ids["one"], ids["twin"], ids["weak"], "stranger"]
+    better = found.better_of(rows, [0.30, 0.31, 0.05, 0.305])
+    assert better.tolist() == [
+        [False, False, True, False],
+        [False, False, True, True],
+        [False, False, False, False],
+        [True, False, True, False],
+    ]
