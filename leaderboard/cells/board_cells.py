@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -45,11 +46,12 @@ DEFAULT_COLUMNS = (*QUALITY, "lift", "fit", "recommend", "speed", "vram", "ram",
 
 
 def board_columns(shown: Collection[str], cutoff: int, *, clicks: bool = True) -> list[Column]:
-    """Give the columns that are shown, in the board's order; without clicks nothing can be selected."""
+    """Give the columns that are shown, in the board's order; without clicks none selects or sorts."""
     columns = []
     for key, label in COLUMNS.items():
         if (key in FIXED or key in shown) and (clicks or key != "select"):
-            columns.append(_board_column(key, label, cutoff))
+            column = _board_column(key, label, cutoff)
+            columns.append(column if clicks else replace(column, sort=""))
     return columns
 
 
@@ -155,6 +157,7 @@ def _model_cell(row: dict[str, Any], links: Callable[[str], str] | None, expande
         kind=row["kind"],
         badges=tuple(badges),
         event=Event(name="run", value=identity, href=links(identity)) if links else None,
+        href="" if links else row["link"],
     )
 
 

@@ -183,6 +183,7 @@ def _identity(record: Record) -> dict[str, object]:
         "model": record.model.display_name or record.model.name,
         "kind": record.model.kind,
         "authors": record.model.authors,
+        "link": record.model.link,
         "marks": marks(record),
         "published": record.published_view is not None,
         "whole": record.status == "complete" and record.published_view is None,

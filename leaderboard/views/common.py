@@ -9,8 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from bench.datasets.registry import display_name
-from bench.datasets.rules.split_rules import LEAVE_ONE_OUT, LOO2, TIME, TIME_LOO
+from bench.datasets.rules.split_rules import LEAVE_ONE_OUT
 from bench.labels import DEFAULT_VIEW, HEADLINE_CUTOFF, RANKED_BY, VIEW_LABELS, VIEW_SHORT, metric_label
 from bench.metrics.definitions import CUTOFFS, QUALITY
 from bench.record import VIEWS, View
@@ -19,6 +18,9 @@ from leaderboard.cells.html_table import Cell, Column, Row, render
 from leaderboard.draw.components import clickable
 from leaderboard.frames import formatting
 from leaderboard.frames.board_rows import BoardKey, boards
+from leaderboard.frames.titles import dataset_title as dataset_title
+from leaderboard.frames.titles import split_title as split_title
+from leaderboard.frames.titles import ties_title as ties_title
 from leaderboard.state import loading, url_state
 from leaderboard.state.folders import results_dir
 
@@ -139,31 +141,6 @@ def choose_metric(label: str) -> str:
         **url_state.one_of("by", list(QUALITY), RANKED_BY),
     )
     return chosen
-
-
-def dataset_title(name: str) -> str:
-    """Name a data set for people."""
-    return display_name(name)
-
-
-def split_title(name: str) -> str:
-    """Name a split for people."""
-    kind, _, cut = name.partition(":")
-    at = f"the first {float(cut):.0%}" if cut.startswith("0.") else cut
-    titles = {
-        LEAVE_ONE_OUT: "last item, 5 % validate",
-        LOO2: "last item, the one before validates",
-        TIME: f"next item after {at}",
-        TIME_LOO: f"last item, learned up to {at}",
-    }
-    return titles.get(kind, name)
-
-
-def ties_title(rule: str) -> str:
-    """Name a tie rule for people."""
-    kind, _, seed = rule.partition(":")
-    titles = {"file": "as in the file", "shuffled": f"shuffled (seed {seed})"}
-    return titles.get(kind, f"shuffled by day (seed {seed})")
 
 
 def view_title(view: View) -> str:

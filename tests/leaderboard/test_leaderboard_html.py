@@ -227,7 +227,11 @@ def test_the_export_is_one_file_without_network_or_script(sample_split: Split, t
     assert [file.name for file in path.parent.iterdir()] == ["index.html"]
     html = path.read_text(encoding="utf-8")
     parsed = Parsed(html)
-    assert not parsed.tags & {"script", "img", "link", "iframe", "object"} and parsed.links == []
+    assert not parsed.tags & {"script", "img", "link", "iframe", "object", "button"}
+    assert {link for link in parsed.links if not link.startswith("#")} == {"https://example.org/llama-tiny"}
+    assert all(f'id="{link[1:]}"' in html for link in parsed.links if link.startswith("#"))
+    (heading,) = [text for text in parsed.text if "same-day purchases as in the file" in text][:1]
+    assert "last item, 5 % validate" in heading
     assert not re.search(r"url\(|@import|//", re.sub(r"<!doctype[^>]*>", "", html.split("</style>")[0]))
     assert "LLaMA tiny, from scratch" in parsed.text and "nDCG@10" in parsed.text
     assert any("Nothing within" in text for text in parsed.text) and "&lt;script&gt;" in html
