@@ -31,6 +31,7 @@ from genrec.engines.opening import (
 )
 from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
+from genrec.selection import decoding_budget
 from genrec.training.finetune import Finetuned, check_model, finetune
 
 CURVE_POINTS = 200
@@ -149,6 +150,7 @@ class GenerativeRecommender:
                 "carried_seconds": {"fit": round(fitted.carried_seconds, 3)},
                 "artefact": fitted.folder.name,
                 "strategy_chosen_on_validation": self.generate_settings == fitted.artefact.selected,
+                "decoding_budget": decoding_budget(fitted.folder),
                 **finetuning_facts(fitted),
             }
         if self._answer is not None:

@@ -232,3 +232,19 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return rows
+
+
+def decoding_budget(folder: Path) -> list[dict[str, Any]]:
+    """What each strategy that was tried brought on validation users, and at what cost; for the record.
+
+    Empty where none were tried. Texts written before are counted at the seconds they took then.
+    """
+    return [
+        {
+            "strategy": row["strategy"],
+            **{view: row[view] for view in VIEWS},
+            "users_per_second": row["users_per_second"],
+            "tokens_per_user": row["generation_health"]["tokens_per_user"],
+        }
+        for row in read_rows(folder)
+    ]

@@ -131,6 +131,29 @@ def loss_chart(frame: pd.DataFrame) -> Chart:
     return {"height": 240, "layer": [_layer(_rows(frame), line, **encoding)]}
 
 
+def decoding_chart(frame: pd.DataFrame, metric: str) -> Chart:
+    """Quality against tokens written a user, one line a kind of decoding, its settings beside the dots."""
+    rows = _rows(frame.sort_values("tokens"))
+    tokens = _number("tokens", title="Tokens written for a user", scale={"type": "log"})
+    value = _number("value", title=f"{metric}, validation users")
+    kind = _name("kind", title=None, legend={"orient": "top"}, scale={"range": [BLUE, ORANGE, GREEN, PINK]})
+    hover = [
+        _name("strategy"),
+        _number("value", format=".4f", title=metric),
+        _number("tokens", format=",.0f", title="tokens a user"),
+        _number("speed", format=",.1f", title="users per second"),
+    ]
+    text = {"type": "text", "align": "left", "dx": 8, "dy": 10, "color": GREY}
+    return {
+        "height": 260,
+        "layer": [
+            _layer(rows, {"type": "line", "strokeWidth": 1.5}, x=tokens, y=value, color=kind),
+            _layer(rows, _DOT, x=tokens, y=value, color=kind, tooltip=hover),
+            _layer(rows, text, x=tokens, y=value, text=_name("strategy")),
+        ],
+    }
+
+
 def progress_chart(frame: pd.DataFrame, metric: str, ours: float | None) -> Chart:
     """Published figures by year, the best so far as steps, and the best measured here as a dashed line.
 

@@ -125,6 +125,23 @@ def loss_frame(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "series", "loss"])
 
 
+def decoding_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
+    """Give what decodings brought on validation users: strategy, kind, tokens, speed, value.
+
+    Read from `details["decoding_budget"]`; `tokens` are those written for a user, `speed` is users/s.
+    """
+    tried = record.details.get("decoding_budget")
+    rows = []
+    for row in tried[:_MAX_ROWS] if isinstance(tried, list) else ():
+        if isinstance(row, Mapping) and isinstance(row.get(view), Mapping):
+            figures = [row.get("tokens_per_user"), row.get("users_per_second"), row[view].get(metric)]
+            if all(map(is_number, figures)):
+                name = str(row.get("strategy"))
+                rows.append((name, name.partition(":")[0], *map(float, figures)))
+    frame = pd.DataFrame(rows, columns=["strategy", "kind", "tokens", "speed", "value"])
+    return frame[frame["tokens"] > 0]
+
+
 def health_rows(record: Record) -> list[tuple[str, str]]:
     """Give the generation health that a model reported, as names and values for people."""
     health = record.details.get("generation_health")

@@ -165,7 +165,7 @@ def _show_tab(stored: StoredRecord, view: View) -> None:
     elif tab == "cost":
         run_parts.show_cost(record)
     elif tab == "generation":
-        run_parts.show_generation(record)
+        run_parts.show_generation(record, view)
     elif tab == "settings":
         run_parts.show_settings(record)
     elif tab == "files":

@@ -102,12 +102,18 @@ def _latency(milliseconds: float | None) -> str:
     return formatting.seconds(None if milliseconds is None else milliseconds / 1000)
 
 
-def show_generation(record: Record) -> None:
-    """Show the health of the generated texts and the loss, where the model reported them."""
+def show_generation(record: Record, view: View) -> None:
+    """Show the health of the generated texts, decodings that were tried and the loss, where reported."""
+    metric = f"{RANKED_BY}@5"
+    tried = run_rows.decoding_frame(record, view, metric)
     health, loss = run_rows.health_rows(record), run_rows.loss_frame(record)
     if health:
         st.subheader("Generation health")
         common.show_table(("Figure", "Value"), health, key="health", numeric=(1,))
+    if len(tried):
+        st.subheader("Decoding budget")
+        st.vega_lite_chart(spec=charts.decoding_chart(tried, metric_label(metric)), width="stretch")
+        st.caption("Each was tried on the validation users; test users were not asked.")
     if len(loss):
         st.subheader("Loss")
         st.vega_lite_chart(spec=charts.loss_chart(loss), width="stretch")

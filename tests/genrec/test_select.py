@@ -72,7 +72,13 @@ def test_a_run_of_the_model_uses_the_choice_and_gets_the_tables_numbers(
         rankings = model.recommend(DATA.validation.histories, 50)
         assert model.parameters["generate"] == row["generate"]
         assert model.parameters["retrieve"] == row["retrieve"]
-        assert model.details()["strategy_chosen_on_validation"] is True
+        details = model.details()
+        assert details["strategy_chosen_on_validation"] is True
+        tried = {row["strategy"]: row for row in details["decoding_budget"]}
+        assert list(tried) == [row["strategy"] for row in selection.rows]
+        best = next(row for row in selection.rows if row["strategy"] == selection.chosen)
+        assert tried[selection.chosen]["seen_removed"] == best["seen_removed"]
+        assert tried["beam"]["tokens_per_user"] > 0 and tried["beam"]["users_per_second"] > 0
         for view in ("seen_kept", "seen_removed"):
             lists = view_of(rankings, DATA.validation.histories, view)
             assert mean_quality(target_ranks(lists, DATA.validation.targets), (5,)) == row[view]

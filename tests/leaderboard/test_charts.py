@@ -54,6 +54,21 @@ MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
         ),
         3,
     ),
+    "decoding": (
+        lambda: charts.decoding_chart(
+            pd.DataFrame(
+                {
+                    "strategy": ["constrained:5", "constrained:20", "beam:5"],
+                    "kind": ["constrained", "constrained", "beam"],
+                    "tokens": [84.0, 336.0, 86.0],
+                    "speed": [375.0, 330.0, 437.0],
+                    "value": [0.05, 0.0554, 0.0465],
+                }
+            ),
+            "nDCG@5",
+        ),
+        3,
+    ),
     "differences": (
         lambda: charts.difference_charts(
             pd.DataFrame(

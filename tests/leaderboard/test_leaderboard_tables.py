@@ -222,9 +222,32 @@ def test_generation_health_and_loss_are_read_from_the_details(board: dict[str, S
     assert len(loss) == len(GENERATION_DETAILS["loss_curve"]) and loss["loss"].iloc[0] == 3.0
 
 
+def test_decodings_that_were_tried_are_read_from_the_details(board: dict[str, StoredRecord]) -> None:
+    row = {"strategy": "constrained:5", "tokens_per_user": 84.0, "users_per_second": 375.0}
+    row |= {"seen_removed": {"ndcg@5": 0.05}, "seen_kept": {"ndcg@5": 0.04}}
+    record = board["llama-tiny"].record.model_copy(update={"details": {"decoding_budget": [row]}})
+    (found,) = run_rows.decoding_frame(record, "seen_kept", "ndcg@5").to_dict("records")
+    assert found == {
+        "strategy": "constrained:5",
+        "kind": "constrained",
+        "tokens": 84,
+        "speed": 375,
+        "value": 0.04,
+    }
+
+
 @pytest.mark.parametrize(
     "details",
     [
+        {
+            "decoding_budget": [
+                7,
+                {},
+                {"seen_removed": {"ndcg@5": "x"}, "tokens_per_user": 1},
+                {"seen_removed": 2},
+            ]
+        },
+        {"decoding_budget": "<script>"},
         {"loss_curve": "<script>", "generation_health": "<script>"},
         {"loss_curve": [1, None, {"step": "x", "loss": 1}, {"step": 1, "loss": "y"}, {"loss": 2}]},
         {"loss_curve": [{"step": 1, "loss": float("inf")}], "generation_health": [1, 2]},
@@ -234,6 +257,7 @@ def test_generation_health_and_loss_are_read_from_the_details(board: dict[str, S
 def test_details_of_any_shape_break_nothing(board: dict[str, StoredRecord], details: dict[str, Any]) -> None:
     record = board["llama-tiny"].record.model_copy(update={"details": details})
     assert run_rows.loss_frame(record).empty and run_rows.health_rows(record) == []
+    assert run_rows.decoding_frame(record, "seen_removed", "ndcg@5").empty
 
 
 def test_looking_up_users_and_items(sample_split: Split) -> None:
