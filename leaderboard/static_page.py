@@ -31,7 +31,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _PAGE = """
 :root { color-scheme: light dark; --ink: light-dark(#2f2d2b, #edebe8); --page: light-dark(#ffffff, #171614);
   --link: light-dark(#0067a3, #7cc4f0); }
-body { margin: 0 auto; padding: 1.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; max-width: 84rem; color: var(--ink);
+body { margin: 0 auto; padding: 1.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; max-width: 96rem; color: var(--ink);
   background: var(--page); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: clamp(1.5rem, 4vw, 2rem); line-height: 1.2; } h2 { margin-top: 2.5rem; }
 a { color: var(--link); } table { font-size: 0.8rem; } .sentence { margin-top: 2rem; }

@@ -26,7 +26,7 @@ from leaderboard.frames import board_rows
 from leaderboard.frames.board_rows import BoardKey
 from leaderboard.frames.mission import unmeasured
 from leaderboard.state import loading, url_state
-from leaderboard.views import board_top, common
+from leaderboard.views import board_top, common, take_away
 
 _LEAST_FIRST = ("rank", "model", "hardware", *(name for name in COSTS if name != "users_per_second"))
 _FILTERS = ("q", "kind", "hardware", "fits")
@@ -97,6 +97,7 @@ def _show_board(
         "95 % bootstrap interval on an axis from 0. Lift: nDCG against the strongest row that "
         "trains nothing. Peak VRAM: the largest of allocated, reserved and process-wide."
     )
+    take_away.show(_sorted(filtered, sort, ranked_by), key, view, cutoff, ranked_by)
     return standings
 
 
