@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
 def estimate(
     model: Annotated[str, typer.Argument(help="Name of a preset, or a YAML file.")],
     dataset: Annotated[str, typer.Option(help="Data set whose texts are counted.")] = "beauty2014",
+    split: Annotated[str, typer.Option(help="loo, loo2, time:<date or quantile> or time-loo.")] = "loo",
     gpu: Annotated[str, typer.Option(help="A card (rtx-a5000, h200, ...) or a memory size (24GB).")] = "24GB",
     mfu: Annotated[float, typer.Option(help="Share of the card's peak FLOP/s that is reached.")] = 0.3,
     settings: Annotated[
@@ -49,10 +50,11 @@ def estimate(
         raise ConfigError(f"--mfu is a share above 0 and up to 1, got {mfu}")
     preset, card = load_preset(model, settings or []), find_gpu(gpu)
     shape = find_shape(model, preset)
-    workload = measure_workload(load_split(dataset, data_dir=data_dir), preset)
+    whole = load_split(dataset, split=split, data_dir=data_dir)
+    workload = measure_workload(whole, preset)
     result = forecast(preset, shape, workload, card, mfu=mfu)
     console = Console()
-    console.print(f"{model} on {dataset}, {_card(card)}", highlight=False)
+    console.print(f"{model} on {dataset}, split {whole.name}, {_card(card)}", highlight=False)
     console.print(_memory_table(result, card))
     for line in [*_facts(preset, workload, result, mfu), *_verdicts(result, card)]:
         console.print(line, highlight=False)

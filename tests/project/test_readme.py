@@ -17,7 +17,12 @@ from bench.models import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
+FOLDERS = ("baselines", "bench", "genrec", "leaderboard", "results", "tests")
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("README.md"))),
+]
 ALL_TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
@@ -78,14 +83,19 @@ def test_every_command_of_ours_exists_and_takes_its_options() -> None:
 def test_every_bench_run_names_real_options_models_and_data(pytestconfig: pytest.Config) -> None:
     runs = [words for words in commands() if words[0].endswith("pytest") and "bench" in words]
     assert len(runs) >= 4
+    added = {words[3] for words in commands() if words[:3] == ["genrec-bench", "data", "add"]}
     for words in runs:
         for option, value in zip(words, words[1:] + [""], strict=True):
             if option == "--dataset":
-                assert value in DATASETS
+                assert value in DATASETS or value in added
             if option == "--models":
                 assert set(value.split(",")) <= set(MODELS)
             if option.startswith("--"):
                 assert pytestconfig._parser.optparser._option_string_actions.get(option), option
+
+
+def test_rooms_inside_rooms_are_read_too() -> None:
+    assert ROOT / "bench" / "datasets" / "README.md" in DOCUMENTS
 
 
 def test_files_that_are_named_exist() -> None:

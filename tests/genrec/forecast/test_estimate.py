@@ -171,10 +171,10 @@ def test_less_of_anything_takes_less() -> None:
 
 
 class TestCommand:
-    def run(self, *words: str, split: Split, monkeypatch: pytest.MonkeyPatch) -> str:
+    def run(self, *words: str, given: Split, monkeypatch: pytest.MonkeyPatch) -> str:
         from bench.cli import build_app
 
-        monkeypatch.setattr("bench.datasets.splits.load_split", lambda name, data_dir=None: split)
+        monkeypatch.setattr("bench.datasets.splits.load_split", lambda name, split, data_dir: given)
         monkeypatch.setenv("COLUMNS", "160")
         result = CliRunner().invoke(build_app(), ["estimate", *words])
         if isinstance(result.exception, BenchError):
@@ -184,7 +184,7 @@ class TestCommand:
 
     @pytest.fixture
     def estimate(self, sample_split: Split, monkeypatch: pytest.MonkeyPatch) -> Any:
-        return lambda *words: self.run(*words, split=sample_split, monkeypatch=monkeypatch)
+        return lambda *words: self.run(*words, given=sample_split, monkeypatch=monkeypatch)
 
     def test_says_what_fits(self, estimate: Any) -> None:
         output = estimate("llama-8b", "--gpu", "24GB")
@@ -201,6 +201,17 @@ class TestCommand:
 
     def test_model_from_scratch_is_counted_by_its_own_tokenizer(self, estimate: Any) -> None:
         assert "counted by the model's own tokenizer" in estimate("llama-tiny", "--gpu", "h200")
+
+    def test_of_another_split_the_texts_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from bench.cli import build_app
+
+        monkeypatch.setenv("COLUMNS", "160")
+        words = ["estimate", "llama-tiny", "--dataset", "sample", "--split"]
+        everybody, later = (
+            CliRunner().invoke(build_app(), [*words, name]).output for name in ("loo", "time:0.5")
+        )
+        assert "on sample, split leave-one-out," in everybody and "h for 1,000 users" in everybody
+        assert "on sample, split time:0.5," in later and "h for 127 users" in later
 
     def test_settings_of_ones_own(self, estimate: Any, tmp_path: Path) -> None:
         base = base_checkpoint(tmp_path / "base", shop())
@@ -236,7 +247,7 @@ def test_forecast_needs_no_torch() -> None:
         "import sys\n"
         "sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from genrec.commands.estimate import find_shape\n"
-        "from genrec.config import load_preset\n"
+        "from genrec.preset_files import load_preset\n"
         "import genrec.forecast.estimate, genrec.forecast.memory, genrec.forecast.workload\n"
         "print(find_shape('llama-8b', load_preset('llama-8b')).parameters)"
     )
