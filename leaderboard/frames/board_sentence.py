@@ -74,7 +74,9 @@ def _value(row: _Row, metric: str) -> str:
 
 
 def _time(row: _Row) -> str:
-    return formatting.seconds(row["total_seconds"])
+    """Hours of a GPU are not those of two cores, so it is said which."""
+    on_gpu = " on a GPU" if row["peak_vram_bytes"] > 0 else ""  # not a number where none was used
+    return formatting.seconds(row["total_seconds"]) + on_gpu
 
 
 def _in_time(row: _Row, words: str = "in") -> str:

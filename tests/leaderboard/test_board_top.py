@@ -52,7 +52,7 @@ def test_the_sentences_name_best_row_and_best_generative_row(sample_split: Split
     )
     assert re.fullmatch(
         r"Best generative row: Writer \(8 B\), 0\.\d+: \d+ % less than Counts, which trains nothing and "
-        r"takes 12\.5 s; it takes 2\.0 h\.",
+        r"takes 12\.5 s; it takes 2\.0 h on a GPU\.",
         found[2].replace("−", ""),
     )
 
