@@ -22,7 +22,7 @@ def show(frame: pd.DataFrame, key: BoardKey, view: View, cutoff: int, ranked_by:
         ("LaTeX", lambda: board_downloads.board_latex(*rows), "tex", "text/x-tex"),
         ("BibTeX", lambda: board_downloads.board_bibtex(key, view, cutoff, link), "bib", "text/x-bibtex"),
     )
-    with st.expander(f"Take these {len(frame)} rows away"):
+    with st.expander(f"Take away ({len(frame)})", icon=":material/download:"):
         with st.container(horizontal=True):
             for label, make, suffix, mime in files:
                 st.download_button(label, make, file_name=f"{stem}.{suffix}", mime=mime, on_click="ignore")

@@ -45,7 +45,7 @@ def test_hostile_records_are_listed_and_nothing_of_them_is_markup(open_app: Open
         )
         assert "evil.example" not in shown and "<script" not in shown
     app = open_app("hostile")
-    assert app.expander[0].label == "Not shown, because … (12)"
+    assert "Not shown, because … (12)" in [expander.label for expander in app.expander]
     problems = html_of(app, "problems")
     for name in (
         "version",
