@@ -37,6 +37,8 @@ from bench.tuning.space import Real, Whole
 USERS_PER_CHUNK = 256
 TARGETS_PER_PIECE = 256
 """Places of a batch whose logits over the catalogue are held at a time, 12 MB on Beauty."""
+UNTIL = ("epochs", "patience")
+"""Constants that only say when to stop: a run that is given more of them goes on with what there is."""
 POOL = 32
 """Batches that are drawn together and sorted by length."""
 
@@ -200,7 +202,8 @@ class SASRecCE(TunableModel):
         return logits
 
     def _state_path(self, data: TrainingData) -> Path:
-        parts = [self.parameters, self.seed, data.fingerprint, len(data.train.items), len(data.validation)]
+        kept = {name: value for name, value in self.parameters.items() if name not in UNTIL}
+        parts = [kept, self.seed, data.fingerprint, len(data.train.items), len(data.validation)]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
         work = os.environ.get("GENREC_BENCH_WORK") or platformdirs.user_cache_dir("genrec-bench")
         return Path(work) / "sasrec-ce" / f"{digest}.pt"

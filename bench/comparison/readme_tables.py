@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.comparison import cost_table, summary_table
+from bench.comparison import cost_table, summary_table, tuning_budgets
 from bench.comparison.verdicts import published_verdicts
 from bench.datasets import DATASETS
 from bench.datasets.rules.split_rules import LEAVE_ONE_OUT
@@ -42,7 +42,7 @@ def markdown_table(records: Sequence[StoredRecord]) -> str:
 
 
 def update_readme(readme: Path, results_dir: Path) -> bool:
-    """Fill the blocks that a README has marks for (results, their summary, costs); give whether it changed.
+    """Fill the blocks that a README has marks for: results, their summary, costs, tuning; give if it changed.
 
     In a git repository only records that git tracks count: what a user measures stays out of the README
     until it is added. Raises RecordError for a README without any marks.
@@ -58,6 +58,7 @@ def update_readme(readme: Path, results_dir: Path) -> bool:
         (BEGIN, END, markdown_table),
         (summary_table.BEGIN, summary_table.END, _summary_of_real_data),
         (cost_table.BEGIN, cost_table.END, cost_table.markdown_costs),
+        (tuning_budgets.BEGIN, tuning_budgets.END, tuning_budgets.markdown_budgets),
     )
     updated, found = text, False
     for begin, end, content in blocks:

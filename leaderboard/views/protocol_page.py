@@ -6,8 +6,10 @@ from importlib.resources import files
 
 import streamlit as st
 
+from bench.comparison import tuning_budgets
 from bench.datasets.audit.data_audit import DataAudit, stored_audits
 from bench.errors import RecordError
+from bench.records.newest import newest
 from bench.reproduction.kept_report import OWN_SOURCE, ReproducedRow, Reproduction, load
 from leaderboard.cells.html_table import Badge, Cell, Column, Row
 from leaderboard.cells.html_table import render as render_table
@@ -44,6 +46,7 @@ def render() -> None:
     st.title("Protocol")
     _show_reproduction()
     _show_audits()
+    _show_budgets()
     st.markdown(_protocol())
     st.header("How to cite")
     st.markdown("Name the data set, its fingerprint, the tie rule and the view with every number.")
@@ -98,6 +101,18 @@ def _show_audits() -> None:
         for finding in audit.findings
     ]
     clickable(render_table(_AUDIT_COLUMNS, rows), key="data-audit")
+
+
+def _show_budgets() -> None:
+    """Show what the choice of constants took, row beside row."""
+    rows = tuning_budgets.budgets(newest(loading.records().valid()))
+    if rows:
+        st.header("What did tuning take?")
+        st.markdown(
+            "Constants are chosen on validation users. *Looks at test* counts the records of the model on "
+            "these data when the row was made, its own included. Rows not listed run with their defaults."
+        )
+        common.show_table(tuning_budgets.HEAD, rows, key="budgets", numeric=tuning_budgets.NUMERIC)
 
 
 def _audit_title(audit: DataAudit) -> str:

@@ -139,6 +139,9 @@ def show_settings(record: Record) -> None:
     if record.audits:
         st.markdown("**Audits**")
         show_audits(record.audits, key="audits")
+    if record.tuning is not None:
+        with st.expander("How the constants were chosen: the tuning ledger"):
+            st.json(record.tuning.model_dump(mode="json"), expanded=1)
     left, right = st.columns(2)
     with left:
         st.markdown("**Settings of the model**")

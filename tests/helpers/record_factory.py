@@ -16,6 +16,7 @@ from bench.record import Kind, Metrics, ModelInfo, Record, dataset_info
 from bench.record_cost import Cost, Environment, Latency, MemorySample, PeakVram
 from bench.records import store
 from bench.schema import Generations, Rankings, Split
+from bench.tuning.ledger import Ledger
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GB = 10**9
@@ -83,6 +84,33 @@ def cpu_cost(seconds: float) -> Cost:
             MemorySample(seconds=0.0, stage="load", rss_bytes=200 * 10**6),
             MemorySample(seconds=1.0, stage="recommend", rss_bytes=400 * 10**6),
         ],
+    )
+
+
+def make_ledger(split: Split) -> Ledger:
+    """What a search of 70 trials wrote for the model `tuned`."""
+    return Ledger(
+        model="tuned",
+        dataset="sample",
+        split="leave-one-out",
+        ties="file",
+        fingerprint=split.fingerprint,
+        command="genrec-bench tune tuned",
+        created=START,
+        commit="unknown",
+        validation="20% of the users",
+        users=1200,
+        metric="ndcg@10",
+        view="seen_removed",
+        sampler="hill climbing",
+        seed=0,
+        space={"window": {"kind": "whole", "low": 1, "high": 9, "log": False}},
+        trials=70,
+        seconds=1234.5,
+        default_value=0.1,
+        value=0.2,
+        chosen={"window": 2},
+        scored_on_test=3,
     )
 
 

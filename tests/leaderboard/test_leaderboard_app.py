@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from app_pages import ALLOWED, APP, Open, Parsed, html_of, text_of
-from record_factory import START, make_rankings, write_record
+from record_factory import START, make_ledger, make_rankings, write_record
 from streamlit.testing.v1 import AppTest
 from test_leaderboard_html import json_lines
 
@@ -301,6 +301,7 @@ def test_the_protocol_page_shows_the_reproduction(
     open_app: Open, sample_split: Split, tmp_path: Path
 ) -> None:
     write_record(tmp_path, sample_split, "model")
+    write_record(tmp_path, sample_split, "tuned", tuning=make_ledger(sample_split))
     figures: dict[str, Any] = {
         "section": "traps",
         "what": "a <b>trap</b>",
@@ -324,6 +325,8 @@ def test_the_protocol_page_shows_the_reproduction(
     assert "1 of 1 figures that we computed before come out" in text_of(app)
     assert table.count("because") == 2  # once for the rows, and again where a figure differs
     assert "How to cite" in text_of(app)
+    budget = html_of(app, "budgets")
+    assert "hill climbing" in budget and "1,234 s" in budget
     path.write_text("{broken")
     assert "cannot be read" in text_of(open_app(tmp_path, page="protocol"))
 
