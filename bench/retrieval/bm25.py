@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from bench.ragged import cut
-from bench.schema import NO_ITEM, BoolArray, FloatArray, Int32Array, Int64Array
+from bench.retrieval.keys import best_of, packed, rows_of, scores_of
+from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
 
 if TYPE_CHECKING:
     from bench.retrieval.pruned import PrunedSearch
@@ -76,8 +77,6 @@ USUAL_SHARE = 0.5
 
 COMMON_SHARE = 0.25
 """Tokens in more than this share of the documents are common. More would mean more groups of queries."""
-
-_LOW_BITS = (1 << 32) - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,7 +160,7 @@ class BM25Index:
             for rows, background in self._backgrounds(counts):
                 keys[rows] = self._best_keys(counts[rows], background, depth)
         keys = keys[[position[query] for query in queries]]
-        return TopK(items=_rows_of(keys), scores=_scores_of(keys))
+        return TopK(items=rows_of(keys), scores=scores_of(keys))
 
     def tells(self, queries: Sequence[str]) -> BoolArray:
         """Say which queries, (queries,), hold a word that some documents have and most do not."""
@@ -191,7 +190,7 @@ class BM25Index:
         scores: FloatArray = (self.common_tokens[:, None] == tokens).sum(axis=1) @ self.common
         scores += np.bincount(self.rare.indices[postings], weights, minlength=len(scores))
         documents = np.flatnonzero(scores)
-        best: Int64Array = _best(_keys(scores[documents], documents)[None, :], depth)[0]
+        best: Int64Array = best_of(packed(scores[documents], documents)[None, :], depth)[0]
         return best
 
     def _token_counts(self, lengths: Int64Array, tokens: Int32Array) -> Any:
@@ -214,7 +213,7 @@ class BM25Index:
     def _best_keys(self, counts: Any, background: FloatArray, depth: int) -> Int64Array:
         """Give the (queries, depth) best keys of queries that share one background."""
         documents = np.flatnonzero(background)
-        fill = _best(_keys(background[documents], documents)[None, :], depth)[0]
+        fill = best_of(packed(background[documents], documents)[None, :], depth)[0]
         postings = np.diff(self.rare.indptr)
         widths = np.minimum((counts != 0) @ postings, len(background)).astype(np.int64) + len(fill)
         keys = np.zeros((counts.shape[0], depth), dtype=np.int64)
@@ -223,7 +222,7 @@ class BM25Index:
         while start < len(widths):
             size = max(1, CELLS_PER_CHUNK // max(1, int(widths[widest_first[start]])))
             rows = widest_first[start : start + size]
-            keys[rows] = _best(self._candidates(counts[rows], background, fill), depth)
+            keys[rows] = best_of(self._candidates(counts[rows], background, fill), depth)
             start += size
         return keys
 
@@ -237,44 +236,13 @@ class BM25Index:
         lengths = np.diff(found.indptr)
         width = int(lengths.max(initial=0))
         table = np.zeros((len(lengths), width + len(fill)), dtype=np.int64)
-        table[:, :width][np.arange(width) < lengths[:, None]] = _keys(
+        table[:, :width][np.arange(width) < lengths[:, None]] = packed(
             found.data + background[found.indices], found.indices
         )
         slots = np.full(len(background), -1)
-        slots[_rows_of(fill[fill != 0])] = np.arange(np.count_nonzero(fill))
+        slots[rows_of(fill[fill != 0])] = np.arange(np.count_nonzero(fill))
         entries = np.flatnonzero(slots[found.indices] >= 0)
         queries = np.searchsorted(found.indptr, entries, side="right") - 1
         table[:, width:] = fill
         table[queries, width + slots[found.indices[entries]]] = 0
         return table
-
-
-def _keys(scores: FloatArray, documents: NDArray[Any]) -> Int64Array:
-    """Pack positive scores, rounded to float32, and rows into integers that sort like a ranking.
-
-    The bits of positive floats grow with their value; below them stands the row, counted from the end.
-    """
-    keys: Int64Array = scores.astype(np.float32).view(np.uint32).astype(np.int64)
-    keys <<= 32
-    keys |= _LOW_BITS
-    keys -= documents
-    return keys
-
-
-def _rows_of(keys: Int64Array) -> Int32Array:
-    return np.where(keys == 0, NO_ITEM, _LOW_BITS - (keys & _LOW_BITS)).astype(np.int32)
-
-
-def _scores_of(keys: Int64Array) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = (keys >> 32).astype(np.uint32).view(np.float32)
-    return scores
-
-
-def _best(keys: Int64Array, depth: int) -> Int64Array:
-    """Give the `depth` largest keys of each row in falling order, padded with 0."""
-    best = np.zeros((len(keys), depth), dtype=np.int64)
-    kept = min(depth, keys.shape[1])
-    if kept:
-        top = np.partition(keys, -kept, axis=1)[:, -kept:]
-        best[:, :kept] = np.sort(top, axis=1)[:, ::-1]
-    return best

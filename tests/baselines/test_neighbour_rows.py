@@ -14,6 +14,7 @@ from baselines.co_visit import CoVisit
 from baselines.ease import EASE
 from baselines.item_knn import ItemKNN
 from baselines.markov import Markov
+from baselines.neighbours import history_ranker
 from baselines.neighbours.history_ranker import HistoryRanker, Table
 from baselines.neighbours.pairs import following
 from baselines.neighbours.texts import text_links
@@ -277,6 +278,27 @@ def test_long_histories_leave_a_full_list() -> None:
     links = sparse.csr_array(np.triu(np.ones((80, 80)), 1) + np.tril(np.ones((80, 80)), -1))
     lists = HistoryRanker([Table(links=links, decay=1.0)]).rank(Histories.from_lists([list(range(60))]), 20)
     assert lists.tolist() == [list(range(60, 80))]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from([0.0, 0.3, 1.0]), st.integers(1, 30))
+@settings(max_examples=100, deadline=None)
+def test_pruning_changes_no_list(seed: int, tables: int, decay: float, depth: int) -> None:
+    layers = pytest.importorskip("bench.retrieval.layers", reason="needs numba: pip install numba")
+    rng = np.random.default_rng(seed)
+    items = int(rng.integers(1, 60))
+    shape = (tables, items, items)
+    dense = rng.integers(1, 9, size=shape) * (rng.random(shape) < rng.random()) / 4
+    links = [
+        Table(links=sparse.csr_array(table), decay=decay + number / 10) for number, table in enumerate(dense)
+    ]
+    histories = Histories.from_lists([rng.integers(items, size=rng.integers(0, 12)) for _ in range(8)])
+    expected = HistoryRanker(links).rank(histories, depth)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history_ranker, "MANY_LINKS", -1)
+        patch.setattr(history_ranker, "USERS_PER_SEARCH", 3)
+        patch.setattr(layers, "CUTS", (2, 9))
+        found = HistoryRanker(links).rank(histories, depth)
+    assert np.array_equal(found, expected)
 
 
 # -- constants ------------------------------------------------------------------------------------

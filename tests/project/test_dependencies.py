@@ -28,7 +28,7 @@ UNNAMED = {
     "pytest-benchmark": "a pytest plugin, used through its fixture",
 }
 """Declared and used, but never imported by name."""
-WITH_ITS_EXTRA = {"pruned.py"}
+WITH_ITS_EXTRA = {"layers.py", "pruned.py"}
 """Modules that are imported only where their package is there."""
 TOOLS = {"import-linter", "mypy", "pandas-stubs", "pytest-xdist", "ruff", "tensorboard", "types-pyyaml"}
 TRACKERS = {"wandb", "mlflow"}
