@@ -35,7 +35,9 @@ class SelfReporting(Protocol):
 
         A model that took work over from an earlier process (a finished adapter, texts generated
         before a kill) puts the seconds that this work took then under 'carried_seconds', e.g.
-        {'fit': 12600.0, 'recommend': 30.5}; the harness adds them to what it measured now.
+        {'fit': 12600.0, 'recommend': 30.5}; the harness adds them to what it measured now. What that
+        work held at its peak goes under 'carried_peak_bytes', of 'rss' and, on a GPU, 'allocated' and
+        'reserved'; the harness records the larger of that and its own.
         """
         ...
 

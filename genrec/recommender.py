@@ -241,7 +241,20 @@ def finetuning_facts(finetuned: Finetuned) -> dict[str, Any]:
             "memory_timeline": thinned(training["memory"], CURVE_POINTS, *map(_held, _MEMORY)),
         },
         "loss_curve": _curve(training),
+        # a fit of this process was measured by the harness
+        **({"carried_peak_bytes": _peaks(training["memory"])} if finetuned.carried_seconds else {}),
     }
+
+
+def _peaks(samples: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The most that a training was seen to hold, as far as its samples count it."""
+    counted = {
+        "rss": "rss_bytes",
+        "allocated": "vram_peak_allocated_bytes",
+        "reserved": "vram_reserved_bytes",
+    }
+    found = {name: [sample[key] for sample in samples if key in sample] for name, key in counted.items()}
+    return {name: max(values) for name, values in found.items() if values}
 
 
 def _held(memory: str) -> Callable[[Mapping[str, float]], float]:

@@ -32,7 +32,7 @@ from bench.recommender import (
     SelfReporting,
     TimesRequests,
 )
-from bench.record_cost import Cost, Latency
+from bench.record_cost import Cost, Latency, PeakVram
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Generations, Histories, Rankings
 
@@ -129,7 +129,7 @@ def _answer(job: Job, folder: Path, harness: _Harness) -> Answer:
         generations=generations,
         details=details,
         parameters=parameters,
-        cost=_cost(meter, start_rss_bytes, latency, len(histories), details.get("carried_seconds", {})),
+        cost=_cost(meter, start_rss_bytes, latency, len(histories), details),
     )
 
 
@@ -174,20 +174,32 @@ def _latency(model: Recommender, histories: Histories, depth: int) -> Latency | 
 
 
 def _cost(
-    meter: Meter, start_rss_bytes: int, latency: Latency | None, users: int, carried: Mapping[str, float]
+    meter: Meter, start_rss_bytes: int, latency: Latency | None, users: int, details: Mapping[str, Any]
 ) -> Cost:
+    carried, peaks = details.get("carried_seconds", {}), details.get("carried_peak_bytes", {})
     wall = {name: round(seconds + carried.get(name, 0.0), 4) for name, seconds in meter.wall_seconds.items()}
     return Cost(
         wall_seconds=wall,
         users_per_second=round(users / wall["recommend"], 3) if wall["recommend"] > 0 else None,
         latency_ms=latency,
         start_rss_bytes=start_rss_bytes,
-        peak_rss_bytes=meter.peak_rss_bytes,
-        peak_vram_bytes=meter.peak_vram_bytes,
+        peak_rss_bytes=max(meter.peak_rss_bytes, peaks.get("rss", 0)),
+        peak_vram_bytes=_with_carried(meter.peak_vram_bytes, peaks),
         energy_joules=meter.energy_joules,
         memory_timeline=thinned(
             meter.timeline, TIMELINE_SAMPLES, lambda at: at.rss_bytes, lambda at: at.vram_bytes or 0
         ),
+    )
+
+
+def _with_carried(measured: PeakVram | None, peaks: Mapping[str, int]) -> PeakVram | None:
+    """Raise the peaks of this process to those of the work that was taken over."""
+    carried = {name: peaks[name] for name in ("allocated", "reserved") if name in peaks}
+    if not carried:
+        return measured
+    known = measured or PeakVram()
+    return known.model_copy(
+        update={name: max(count, getattr(known, name) or 0) for name, count in carried.items()}
     )
 
 

@@ -130,6 +130,9 @@ def test_second_run_takes_over_model_and_texts(
     assert details["carried_seconds"]["fit"] == details["fit_seconds"] == fitted.details()["fit_seconds"]
     assert details["carried_seconds"]["recommend"] == pytest.approx(details["generation_seconds"], abs=2e-3)
     assert details["carried_seconds"]["recommend"] > 0
+    held = [sample["rss_bytes"] for sample in fitted.details()["finetuning"]["memory_timeline"]]
+    assert details["carried_peak_bytes"] == {"rss": max(held)}  # and nothing of a GPU
+    assert "carried_peak_bytes" not in fitted.details()
 
 
 def test_texts_written_under_another_token_budget_lend_no_seconds(

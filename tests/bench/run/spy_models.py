@@ -79,7 +79,11 @@ class Whole(Spy):
 
     def details(self) -> dict[str, Any]:
         self.note("details", answers=self.answers)
-        return {"answers": self.answers, "carried_seconds": {"fit": 1000.0, "recommend": 500.0}}
+        return {
+            "answers": self.answers,
+            "carried_seconds": {"fit": 1000.0, "recommend": 500.0},
+            "carried_peak_bytes": {"rss": 5 * 10**15, "allocated": 3 * 10**15},
+        }
 
     def generations(self) -> Generations:
         users = len(self._histories)

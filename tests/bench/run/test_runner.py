@@ -125,6 +125,8 @@ def test_seconds_of_earlier_runs_are_added(harness: Harness) -> None:
     cost = harness.run("Whole").record.cost
     assert 1000 <= cost.wall_seconds["fit"] < 1100
     assert 500 <= cost.wall_seconds["recommend"] < 600
+    assert cost.peak_rss_bytes == 5 * 10**15
+    assert cost.peak_vram_bytes is not None and cost.peak_vram_bytes.allocated == 3 * 10**15
     assert cost.users_per_second == pytest.approx(
         len(harness.split.test) / cost.wall_seconds["recommend"], abs=1e-3
     )
