@@ -102,6 +102,7 @@ def _training_settings(preset: Preset, backend: Chosen) -> dict[str, Any]:
             "needs_gpu",
             "engine",
             "endpoint",
+            "vllm",
             "chat",
             "prompted",
             "rerank",

@@ -30,8 +30,9 @@ from genrec.engines.opening import require_own_engine
 from genrec.generation.kept_texts import MemoryStore, Written, open_store, prompt_digest
 from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
-from genrec.recommender import finetuning_facts, release_device_memory
+from genrec.recommender import finetuning_facts
 from genrec.training.finetune import Finetuned, check_model, finetune
+from genrec.weights.device_memory import release_device_memory
 from genrec.weights.threads import threads_for
 
 

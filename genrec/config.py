@@ -13,7 +13,7 @@ from bench.errors import unknown_name
 from bench.retrieval.item_text import ItemFormat
 from bench.retrieval.settings import RetrieveSettings
 from genrec.engines.interface import EngineName
-from genrec.engines.settings import EndpointSettings
+from genrec.engines.settings import EndpointSettings, VllmSettings
 from genrec.generation.strategies import STRATEGIES
 from genrec.prompted.settings import PromptedSettings, RerankSettings
 
@@ -185,8 +185,9 @@ class Preset(_Settings):
     finetune: FinetuneSettings = FinetuneSettings()
     generate: GenerateSettings = GenerateSettings()
     engine: EngineName = "own"
-    """Who writes the texts: our own engine, or a server that speaks the OpenAI interface (see
+    """Who writes the texts: our own engine, vLLM, or a server that speaks the OpenAI interface (see
     `genrec.engines`)."""
+    vllm: VllmSettings = VllmSettings()
     endpoint: EndpointSettings = EndpointSettings()
     """The server; read by the engine `openai` alone, which reads no setting of weights and training."""
     chat: bool = False
@@ -206,6 +207,11 @@ class Preset(_Settings):
 
     @model_validator(mode="after")
     def _engine_fits(self) -> Preset:
+        if self.engine == "vllm" and STRATEGIES[self.generate.strategy].constrained:
+            raise ValueError(
+                "engine: vllm does not tell the likelihood of every token, which generate.strategy: "
+                "constrained needs; use engine: own, or the strategies beam, sample and calrec"
+            )
         if self.engine != "openai":
             return self
         if self.endpoint.base_url is None or self.endpoint.model is None:
@@ -237,7 +243,7 @@ class Preset(_Settings):
         parts = [part for part in (self.prompted, self.rerank) if part is not None]
         if (self.prompt == "instruction") != (len(parts) == 1) or len(parts) > 1:
             raise ValueError("prompt: instruction goes with one of the sections prompted and rerank")
-        if self.chat and self.engine == "own" and not parts:
+        if self.chat and self.engine != "openai" and not parts:
             raise ValueError("chat: true is for models that are asked as they come: prompted and rerank")
         if parts and self.generate.continuations != 1:
             raise ValueError("prompted and rerank read one answer a user: generate.num_beams: 1")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,11 @@ from bench.retrieval.settings import RetrieveSettings
 from bench.schema import Generations, Histories, Rankings, TrainingData
 from genrec import artefact
 from genrec.config import GenerateSettings, Preset
+from genrec.engines.interface import Checkpoint, Weights
 from genrec.engines.opening import (
     OpenedEngine,
-    Weights,
     check_endpoint,
+    check_engine,
     open_engine,
     parameters_in_force,
 )
@@ -33,6 +32,8 @@ from genrec.preset_files import load_preset
 from genrec.prompt_format import item_texts, prompts
 from genrec.selection import decoding_budget
 from genrec.training.finetune import Finetuned, check_model, finetune
+from genrec.weights.base_model import find_base_model
+from genrec.weights.device_memory import release_device_memory
 
 CURVE_POINTS = 200
 """Entries of the loss curve and the memory timeline that go into a record, at most."""
@@ -101,6 +102,7 @@ class GenerativeRecommender:
         if self.preset.engine == "openai":
             check_endpoint(self.preset)
         else:
+            check_engine(self.preset)
             check_model(self.preset, self.name, data, seed=self._seed, work=self._work)
 
     def fit(self, data: TrainingData) -> None:
@@ -219,6 +221,20 @@ def finetuned_weights(finetuned: Finetuned) -> Weights:
         name=folder.name,
         store=folder / "generations",
         load=lambda precision: artefact.load_model(folder, precision),
+        checkpoint=lambda: _checkpoint(finetuned),
+    )
+
+
+def _checkpoint(finetuned: Finetuned) -> Checkpoint:
+    made, folder = finetuned.artefact, finetuned.folder
+    if made.base_model is None or made.backend == "full":
+        return Checkpoint(model=folder / "model", tokenizer=folder / "tokenizer")
+    return Checkpoint(
+        model=find_base_model(made.base_model, made.base_revision).folder,
+        tokenizer=folder / "tokenizer",
+        adapter=folder / "adapter",
+        lora_r=made.settings.finetune.lora_r,
+        four_bit=made.settings.finetune.four_bit,
     )
 
 
@@ -269,11 +285,3 @@ def _curve(training: Mapping[str, Any]) -> list[dict[str, float]]:
         rows = np.linspace(0, len(losses) - 1, num=min(len(losses), CURVE_POINTS)).astype(int)
         points += [{"step": losses[row][0], name: losses[row][1]} for row in rows]
     return sorted(points, key=lambda point: point["step"])
-
-
-def release_device_memory() -> None:
-    """Give back what training held on the GPU, before the model is loaded again to generate."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 SHORTHANDS = {
-    "--engine": ("engine", "NAME", "who writes the texts: own | openai"),
+    "--engine": ("engine", "NAME", "who writes the texts: own | vllm | openai"),
     "--base-url": ("endpoint.base_url", "URL", "server of the engine openai, e.g. http://localhost:8000/v1"),
     "--model": ("endpoint.model", "NAME", "the model as that server calls it"),
     "--price-in": ("endpoint.price_in", "PRICE", "of a million tokens read"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import ConfigError
 from bench.retrieval.generated import GeneratedTexts
 from bench.schema import Histories
-from genrec.config import GenerateSettings, Precision, Preset, settings_digest
+from genrec.config import GenerateSettings, Preset, settings_digest
 from genrec.engines.endpoint.engine import EndpointEngine
+from genrec.engines.interface import Weights
 from genrec.generation.generator import TextGenerator, generation_key
 from genrec.weights.tokenizer import chat_prompts
+
+if TYPE_CHECKING:
+    from genrec.engines.vllm_process.gate import GatedVllm
 
 ENDPOINTS = "endpoints"
 """Folder below the work folder: texts of models that are served elsewhere."""
@@ -23,18 +26,6 @@ _NO_PART = {
     "key_variable",
 }  # fmt: skip
 """Settings of an endpoint that no text depends on: with others, what was paid for is found again."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Weights:
-    """Weights on this machine."""
-
-    name: str
-    """Names them in the key of their texts."""
-    store: Path
-    """Folder of their texts."""
-    load: Callable[[Precision], tuple[Any, Any]]
-    """Gives model and tokenizer."""
 
 
 class OpenedEngine:
@@ -48,15 +39,24 @@ class OpenedEngine:
         *,
         total_parameters: int | None = None,
         endpoint: EndpointEngine | None = None,
+        vllm: GatedVllm | None = None,
         wrap: Callable[[Sequence[str]], Sequence[str]] = tuple,
     ) -> None:
         """`total_parameters` of the model where they are known, `endpoint` where it is served elsewhere.
 
-        `wrap` puts prompts into the form that the model was made for.
+        `vllm` is asked whether it writes what our own engine does, before it writes anything else; `wrap`
+        puts prompts into the form that the model was made for.
         """
         self._wrap = wrap
         self._generator, self._store, self._key = generator, store, key
-        self._endpoint, self.total_parameters = endpoint, total_parameters
+        self._endpoint, self._vllm, self._total_parameters = endpoint, vllm, total_parameters
+
+    @property
+    def total_parameters(self) -> int | None:
+        """Of the model, where they are known."""
+        if self._vllm is not None and self._vllm.facts is not None:
+            return int(self._vllm.facts["total_parameters"])
+        return self._total_parameters
 
     def write(
         self, prompts: Sequence[str], histories: Histories | None = None, *, keep: bool = True
@@ -66,6 +66,8 @@ class OpenedEngine:
         Without `keep` nothing is read and nothing kept, but what is paid for: that is never asked for twice.
         """
         prompts = self._wrap(prompts)
+        if self._vllm is not None:
+            self._vllm.check(prompts)
         if not keep and self._endpoint is None:
             return self._generator.generate(prompts, histories=histories)
         return self._generator.generate(prompts, histories=histories, store=self._store, key=self._key)
@@ -76,7 +78,9 @@ class OpenedEngine:
 
     def facts(self) -> dict[str, Any]:
         """What a record keeps of the engine."""
-        return {} if self._endpoint is None else {"endpoint": self._endpoint.facts()}
+        if self._endpoint is not None:
+            return {"endpoint": self._endpoint.facts()}
+        return {} if self._vllm is None else {"parity": self._vllm.facts}
 
 
 def check_endpoint(preset: Preset) -> None:
@@ -85,6 +89,14 @@ def check_endpoint(preset: Preset) -> None:
     Raises Unavailable where it cannot be reached, ConfigError where it does not serve the preset's.
     """
     EndpointEngine(preset.endpoint, preset.generate, chat=preset.chat, seed=0).check_model()
+
+
+def check_engine(preset: Preset) -> None:
+    """Raise Unavailable where vLLM is asked for and is not there."""
+    if preset.engine == "vllm":
+        from genrec.engines.vllm_process.engine import vllm_version
+
+        vllm_version()
 
 
 def require_own_engine(preset: Preset, what: str) -> None:
@@ -97,9 +109,9 @@ def require_own_engine(preset: Preset, what: str) -> None:
 
 def parameters_in_force(preset: Preset) -> dict[str, Any]:
     """Give the settings that a record keeps: not those that the engine does not read."""
-    unread = {"endpoint"}
+    unread = {"endpoint"} if preset.engine == "vllm" else {"endpoint", "vllm"}
     if preset.engine == "openai":
-        unread = {"base_model", "revision", "architecture", "needs_gpu", "finetune", "weights_of"}
+        unread = {"vllm", "base_model", "revision", "architecture", "needs_gpu", "finetune", "weights_of"}
     if preset.prompted or preset.rerank:
         unread |= {"finetune", "weights_of"}
     return preset.model_dump(mode="json", exclude=unread)
@@ -124,6 +136,8 @@ def open_engine(
         return _endpoint(preset, settings, seed=seed, fingerprint=fingerprint, work=work)
     if weights is None:
         raise ConfigError(f"the engine '{preset.engine}' needs weights on this machine")
+    if preset.engine == "vllm":
+        return _vllm(preset, settings, weights, seed=seed, fingerprint=fingerprint)
     model, tokenizer = weights.load(settings.precision)
     generator = TextGenerator.own(model, tokenizer, settings, seed=seed, catalogue_texts=texts)
     key = generation_key(
@@ -136,6 +150,21 @@ def open_engine(
         total_parameters=int(model.num_parameters()),
         wrap=partial(chat_prompts, tokenizer) if preset.chat else tuple,
     )
+
+
+def _vllm(
+    preset: Preset, settings: GenerateSettings, weights: Weights, *, seed: int, fingerprint: str
+) -> OpenedEngine:
+    from genrec.engines.vllm_process.engine import vllm_version
+    from genrec.engines.vllm_process.gate import GatedVllm
+
+    pace = {"engine": preset.engine, "version": vllm_version(), "eager": preset.vllm.eager}
+    key = generation_key(settings, seed=seed, model=weights.name, fingerprint=fingerprint, pace=pace)
+    path = weights.store / f"{key}.parity.json"
+    gated = GatedVllm(weights, settings, preset.vllm, seed=seed, path=path)
+    generator = TextGenerator(lambda _: gated.engine(), settings, pace=pace, packages=("transformers",))
+    wrap = partial(chat_prompts, gated.tokenizer) if preset.chat else tuple
+    return OpenedEngine(generator, weights.store, key, vllm=gated, wrap=wrap)
 
 
 def _endpoint(

@@ -12,6 +12,21 @@ from bench.errors import ConfigError
 KEY_VARIABLE = "GENREC_BENCH_API_KEY"
 
 
+class VllmSettings(BaseModel):
+    """vLLM in a process of its own (see `genrec.engines.vllm_process`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parity: float = Field(0.9, ge=0, le=1)
+    """A run is refused where the five texts of both engines overlap by less, on average over users."""
+    parity_users: int = Field(200, ge=1)
+    """Users whose texts both engines write first, spread evenly."""
+    gpu_memory: float = Field(0.85, gt=0, le=1)
+    """Share of the GPU's memory that vLLM takes."""
+    eager: bool = False
+    """Leave out vLLM's compilation: sooner started, slower afterwards."""
+
+
 class EndpointSettings(BaseModel):
     """A server that speaks the OpenAI interface, as the engine `openai` asks it."""
 

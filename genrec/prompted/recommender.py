@@ -12,7 +12,7 @@ import numpy as np
 from bench.errors import ConfigError
 from bench.retrieval.generated import GeneratedTexts
 from bench.schema import Histories, TrainingData
-from genrec.engines.opening import Weights
+from genrec.engines.interface import Weights
 from genrec.prompt_format import last_items
 from genrec.prompted.answers import titles
 from genrec.prompted.instructions import draw_examples, titles_wanted

@@ -9,7 +9,8 @@ from typing import Any
 from bench.errors import ConfigError, Unavailable
 from genrec.availability import EXTRA, require_gpu
 from genrec.config import Precision, Preset
-from genrec.engines.opening import Weights, check_endpoint
+from genrec.engines.interface import Checkpoint, Weights
+from genrec.engines.opening import check_endpoint, check_engine
 
 STORE = "prompted"
 """Folder below the work folder: texts of models that were not trained here."""
@@ -24,6 +25,7 @@ def check_untrained(preset: Preset, name: str) -> None:
     if missing:
         raise Unavailable(f"not installed: {', '.join(missing)}; get it with: {EXTRA}")
     require_gpu(preset, name)
+    check_engine(preset)
     _base(preset)
 
 
@@ -40,7 +42,12 @@ def base_weights(preset: Preset, work: Path) -> Weights | None:
         model = load_base_model(base.folder, four_bit=False, device=default_device())
         return with_precision(model, precision), load_tokenizer(base.folder)
 
-    return Weights(name=base.revision, store=work / STORE, load=load)
+    return Weights(
+        name=base.revision,
+        store=work / STORE,
+        load=load,
+        checkpoint=lambda: Checkpoint(model=base.folder, tokenizer=base.folder),
+    )
 
 
 def _base(preset: Preset) -> Any:

@@ -16,13 +16,13 @@ from genrec.artefact import training_summary
 from genrec.availability import NO_UNSLOTH, Chosen, has_unsloth
 from genrec.config import Preset
 from genrec.decoding.batches import is_out_of_memory
-from genrec.recommender import release_device_memory
 from genrec.speed.bases import base_preset, training_sample
 from genrec.speed.ceilings import measured_ceilings
 from genrec.speed.rates import model_flops_per_token, share
 from genrec.speed.setting import Setting
 from genrec.speed.timing import StepClock
 from genrec.training.finetune import finetune
+from genrec.weights.device_memory import release_device_memory
 
 
 class CannotMeasure(Exception):

@@ -13,12 +13,12 @@ from bench.progress import also_listening
 from genrec.config import GenerateSettings
 from genrec.decoding.techniques import USUAL, Techniques
 from genrec.generation.generator import TextGenerator
-from genrec.recommender import release_device_memory
 from genrec.speed.ceilings import measured_ceilings
 from genrec.speed.finetuning import vram_columns
 from genrec.speed.rates import generation_work, share
 from genrec.speed.setting import Setting
 from genrec.speed.timing import median_seconds
+from genrec.weights.device_memory import release_device_memory
 from genrec.weights.shapes import Shape
 
 Write = Callable[[Sequence[str], GenerateSettings], list[list[str]]]

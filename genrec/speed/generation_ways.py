@@ -16,13 +16,13 @@ from typing import Any
 from genrec.config import GenerateSettings, Preset
 from genrec.decoding.batches import token_budget
 from genrec.decoding.techniques import USUAL, Techniques
-from genrec.recommender import release_device_memory
 from genrec.speed.bases import base_preset, random_base, real_prompts
 from genrec.speed.cost_records import write_table_record
 from genrec.speed.generation import OurWriter, Write, measure_generation, same_texts
 from genrec.speed.published_loop import published_loop
 from genrec.speed.setting import Setting
 from genrec.weights.base_model import default_device, load_base_model
+from genrec.weights.device_memory import release_device_memory
 from genrec.weights.shapes import Shape
 from genrec.weights.tokenizer import load_tokenizer
 
