@@ -194,14 +194,23 @@ def _dtype(precision: Precision) -> str:
     return {"bf16": "bfloat16", "fp32": "float32"}[precision]
 
 
+_USUAL = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # it is in a process of its own already
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # threads bound to busy cores wait for each other
+}
+"""Environment of the process, where the user's says nothing."""
+
+
 def _start(load: dict[str, Any]) -> subprocess.Popen[str]:
-    quiet = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
     process = subprocess.Popen(
         [vllm_python(), "-m", "genrec.engines.vllm_process.process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **quiet, "PYTHONPATH": str(ROOT)},
+        env={**_USUAL, **os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdin is not None
     print(json.dumps(load), file=process.stdin, flush=True)
