@@ -4,7 +4,8 @@ Inside the harness, items and users are row numbers; ids (ASINs, reviewer ids) a
 files are read and records are written. This module knows nothing of files, metrics or models.
 
 Everything here is frozen, arrays included: each class takes over the arrays that it is given and makes
-them read-only, so that nobody who works on a split can change it for those who come after.
+them read-only, so that nobody who works on a split can change it for those who come after. Arrays and
+catalogue, which have files of their own, are part of the vocabulary and are imported from here.
 """
 
 from __future__ import annotations
@@ -12,111 +13,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import BoolArray as BoolArray
+from bench.arrays import FloatArray as FloatArray
+from bench.arrays import Int32Array as Int32Array
+from bench.arrays import Int64Array as Int64Array
+from bench.arrays import freeze
+from bench.catalogue import Catalogue as Catalogue
+from bench.catalogue import Interactions as Interactions
+from bench.catalogue import Wording as Wording
 from bench.ragged import cut
-
-Int32Array = NDArray[np.int32]
-Int64Array = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-FloatArray = NDArray[np.float64]
 
 NO_ITEM = -1
 """Fills a ranked list where a model returned nothing."""
-
-
-def _freeze(part: object) -> None:
-    """Make the arrays of a dataclass read-only."""
-    for value in vars(part).values():
-        if isinstance(value, np.ndarray):
-            value.flags.writeable = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wording:
-    """How a data set's items and histories are put in words; by default as published for Amazon."""
-
-    item: str = "Title: {title}"
-    """An item's line; {title} and {categories}, with commas between, stand for what the item has."""
-    layout: str = "Title: <item title>"
-    """That line as it is described to a language model."""
-    introduction: str = (
-        "Below is a customer's purchase history on Amazon, listed in chronological order "
-        "(earliest to latest)."
-    )
-    request: str = (
-        "Based on this history, predict only one item the customer is most likely to purchase next in the "
-        "same format."
-    )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Catalogue:
-    """The items, one row each, in the order of the metadata file; that order breaks score ties."""
-
-    item_ids: tuple[str, ...]
-    titles: tuple[str, ...]
-    brands: tuple[str | None, ...]
-    categories: tuple[tuple[str, ...], ...]
-    prices: tuple[float | None, ...]
-    wording: Wording = Wording()
-
-    def __post_init__(self) -> None:
-        lengths = {
-            len(self.item_ids),
-            len(self.titles),
-            len(self.brands),
-            len(self.categories),
-            len(self.prices),
-        }
-        if len(lengths) != 1:
-            raise ValueError(f"catalogue columns have different lengths: {sorted(lengths)}")
-
-    def __len__(self) -> int:
-        return len(self.item_ids)
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """Item id -> row number."""
-        return {item_id: row for row, item_id in enumerate(self.item_ids)}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Interactions:
-    """Purchases in file order, as codes into `user_ids` (sorted) and `catalogue`."""
-
-    user_ids: tuple[str, ...]
-    catalogue: Catalogue
-    users: Int32Array
-    items: Int32Array
-    timestamps: Int64Array
-    """Unix seconds."""
-    parts: NDArray[np.int8] | None = None
-    """Where the source splits its data itself: 0 learned from, 1 for validation, 2 for test; else None."""
-    edition: str = ""
-    """Which of several editions of its source the data are of, where that can be told."""
-    estimated_times: int = 0
-    """Rows whose time is marked as estimated."""
-    duplicates_dropped: int = 0
-    """Rows that repeated an earlier (user, item, timestamp, rating)."""
-    untitled_items: int = 0
-    """Items bought and described, but left out of the catalogue for want of a title."""
-    untitled_interactions: int = 0
-    """Purchases of those items, left out too."""
-    undescribed_items: int = 0
-    """Items bought of which the metadata say nothing at all, left out of the catalogue."""
-    undescribed_interactions: int = 0
-    """Purchases of those items, left out too."""
-
-    def __post_init__(self) -> None:
-        _freeze(self)
-
-    def __len__(self) -> int:
-        return len(self.users)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +60,7 @@ class Histories:
         if self.request_times is not None and len(self.request_times) != len(self.users):
             raise ValueError("request times must be one a user")
 
-        _freeze(self)
+        freeze(self)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -201,7 +114,7 @@ class Examples:
     """(users,) Unix seconds of each target, the moment at which it is asked for; None where not known."""
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -309,7 +222,7 @@ class Split:
         return int((~learned[self.test.targets]).sum())
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
     @property
     def training_data(self) -> TrainingData:
