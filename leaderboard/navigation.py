@@ -18,6 +18,7 @@ from leaderboard.draw.components import clickable
 from leaderboard.state import url_state
 
 PAGES: dict[str, str] = {
+    "overview": "Overview",
     "leaderboard": "Leaderboard",
     "cost": "Quality and cost",
     "run": "Run",
@@ -27,7 +28,20 @@ PAGES: dict[str, str] = {
     "submit": "Submit",
     "protocol": "Protocol",
 }
-HOME = "leaderboard"
+HOME = "overview"
+_BOARD_CHOICES = (
+    "data",
+    "data_fingerprint",
+    "q",
+    "kind",
+    "hardware",
+    "fits",
+    "columns",
+    "sort",
+    "runs",
+    "older",
+)
+"""A link without a page that holds one of these was made when the leaderboard was the first page."""
 _WORDS = {
     "by": "metric",
     "data": "data set",
@@ -43,7 +57,8 @@ _WORDS = {
 def run() -> None:
     """Draw the menu and the page that the URL names; each page's module is imported when it is drawn."""
     url_state.begin()
-    current = url_state.known("page", list(PAGES), HOME)
+    first = "leaderboard" if any(url_state.get(name) for name in _BOARD_CHOICES) else HOME
+    current = url_state.known("page", list(PAGES), first)
     event = clickable(_menu(current), key="menu")
     if event is not None and event.name == "page" and event.value in PAGES:
         open_page(event.value)
@@ -59,7 +74,7 @@ def run() -> None:
 
 def open_page(name: str, **choices: str | Sequence[str]) -> NoReturn:
     """Go to a page, with these choices and those that the URL holds already."""
-    url_state.put_all({**choices, "page": "" if name == HOME else name})
+    url_state.put_all({"p": "", **choices, "page": name})
     st.rerun()
 
 
@@ -72,6 +87,6 @@ def _menu(current: str) -> str:
     links = []
     for name, title in PAGES.items():
         here = ' aria-current="page"' if name == current else ""
-        address = escape(url_state.href(page="" if name == HOME else name))
+        address = escape(url_state.href(page=name, p=""))
         links.append(f'<a href="{address}" data-event="page" data-value="{name}"{here}>{escape(title)}</a>')
     return f'<nav class="menu" aria-label="Pages">{"".join(links)}</nav>'

@@ -91,6 +91,26 @@ def one_of(name: str, options: Sequence[str], default: str) -> dict[str, Any]:
     return {"options": options, "key": _WIDGET + name, "on_change": _store, "args": (name, default)}
 
 
+def joint(names: tuple[str, str], options: Sequence[str], default: str) -> dict[str, Any]:
+    """Give one select widget for two choices, whose options are made by `joined`."""
+    first, second = parted(default)
+    value = joined((get(names[0], first), get(names[1], second)))
+    key = f"{_WIDGET}{names[0]}+{names[1]}"
+    st.session_state[key] = value if value in options else default
+    return {"options": options, "key": key, "on_change": _store_joint, "args": (names, default)}
+
+
+def joined(values: tuple[str, str]) -> str:
+    """Make two values one option."""
+    return "|".join(values)
+
+
+def parted(option: str) -> tuple[str, str]:
+    """Give the two values of an option."""
+    first, _, second = option.partition("|")
+    return first, second
+
+
 def some_of(
     name: str,
     options: Sequence[str],
@@ -160,6 +180,12 @@ def _store(name: str, default: str | list[str]) -> None:
     if isinstance(value, bool):
         value = "yes" if value else ""
     put(name, default if value is None else value, default)
+
+
+def _store_joint(names: tuple[str, str], default: str) -> None:
+    chosen = parted(st.session_state[f"{_WIDGET}{names[0]}+{names[1]}"])
+    changed = zip(names, chosen, parted(default), strict=True)
+    put_all({name: "" if value == usual else value for name, value, usual in changed})
 
 
 def _store_number(name: str) -> None:

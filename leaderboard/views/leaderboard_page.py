@@ -34,7 +34,7 @@ _FILTERS = ("q", "kind", "hardware", "fits")
 
 def render() -> None:
     """Draw the page."""
-    st.title("Generative recommenders, measured")
+    st.title("Leaderboard")
     words = st.container()  # what the rows say, known once they are chosen below
     loaded = loading.records()
     with common.control_row():

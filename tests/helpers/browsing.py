@@ -71,7 +71,7 @@ class Visit:
         self.page.on("request", self._requested)
         self.page.on("dialog", lambda dialog: (self.faults.append("a dialog opened"), dialog.dismiss()))
 
-    def open(self, query: str = "") -> Visit:
+    def open(self, query: str = "?page=leaderboard") -> Visit:
         self.page.goto(f"{self.address}/{query}")
         return self.settle()
 

@@ -51,7 +51,7 @@ def open_app(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Open:
         results = folders[folder] if isinstance(folder, str) else folder
         monkeypatch.setenv("GENREC_BENCH_RESULTS", str(results))
         app = AppTest.from_file(APP, default_timeout=120)
-        for name, value in params.items():
+        for name, value in {"page": "leaderboard", **params}.items():
             app.query_params[name] = value
         return app.run()
 
