@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MARK = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
-_NUMBER = re.compile(r"^\s*[\[(#]?\s*(\d{1,4})\b")
-_PIECES = re.compile(r"[\n,;>]+")
+_NUMBERED = re.compile(r"^\s*[\[(#]?\s*(\d{1,4})\s*[\])]?(?:[.:)\s]\s*|$)(.*)$", re.DOTALL)
+_NUMBERS = re.compile(r"^[\s\d,;>.#\[\]()]+$")
+_BETWEEN = re.compile(r"[,;>]")
 
 
 def titles(answer: str, limit: int) -> list[str]:
@@ -37,17 +38,40 @@ class Order:
 
 
 def order(answer: str, candidates: Sequence[str]) -> Order:
-    """Read numbers, or the candidates' own texts, between commas, line ends or '>'."""
-    place = {text: number for number, text in reversed(list(enumerate(candidates)))}
+    """Read an answer's numbers, or titles, in their order.
+
+    A title counts for what it says, whatever number stands before it: many models number their answer anew;
+    one that was cut stands for the only candidate that begins so.
+    """
     named: dict[int, None] = {}
     invented = repeated = 0
-    for piece in filter(str.strip, _PIECES.split(answer)):
-        found = _NUMBER.match(piece)
-        number = int(found.group(1)) - 1 if found else place.get(piece.strip(), -1)
-        if not 0 <= number < len(candidates):
+    for piece in _pieces(answer):
+        number = _candidate(piece, candidates)
+        if number is None:
             invented += 1
         elif number in named:
             repeated += 1
         else:
-            named.setdefault(number)
+            named[number] = None
     return Order(named=tuple(named), invented=invented, repeated=repeated)
+
+
+def _pieces(answer: str) -> list[str]:
+    """Split at line ends; a line of numbers, or a single line, also at commas, semicolons and '>'."""
+    lines = [line for line in answer.splitlines() if line.strip()]
+    found: list[str] = []
+    for line in lines:
+        found += _BETWEEN.split(line) if len(lines) == 1 or _NUMBERS.match(line) else [line]
+    return [piece for piece in found if piece.strip()]
+
+
+def _candidate(piece: str, candidates: Sequence[str]) -> int | None:
+    told = _NUMBERED.match(piece)
+    text = (told.group(2) if told else piece).strip()
+    if not text:
+        number = int(told.group(1)) - 1 if told else -1
+        return number if 0 <= number < len(candidates) else None
+    if text in candidates:
+        return candidates.index(text)
+    begun = [number for number, candidate in enumerate(candidates) if candidate.startswith(text)]
+    return begun[0] if len(begun) == 1 else None
