@@ -80,6 +80,11 @@ def estimate_text(estimate: Estimate | None, unknown: str = "-") -> str:
     return f"{estimate.value:.4f} ± {(estimate.high - estimate.low) / 2:.4f}"
 
 
+def p_value_text(value: float) -> str:
+    """'0.040', or '< 0.001' for all that is smaller."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CostFigure:
     """One figure of what a run took."""

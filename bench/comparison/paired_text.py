@@ -9,13 +9,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.comparison.paired import Comparison, Pair
-from bench.labels import PAIRED_TEST, VIEW_LABELS, metric_label
+from bench.labels import PAIRED_TEST, VIEW_LABELS, metric_label, p_value_text
 from bench.statistics.bootstrap import Interval
 from bench.text_table import new_table, render
 
 _LATEX = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "<": "$<$",
+        ">": "$>$",
+        "^": r"\textasciicircum{}",
+    }
 )
 
 WIDTH = 160
@@ -99,7 +105,7 @@ def _pair(pair: Pair, alpha: float) -> list[str]:
         f"{pair.first} - {pair.second}",
         f"{paired.difference.value:+.4f}",
         _interval(paired.difference, "+"),
-        f"{paired.adjusted_p:.4f}",
+        p_value_text(paired.adjusted_p),
         f"{paired.won:,}",
         f"{paired.lost:,}",
         f"{paired.tied:,}",

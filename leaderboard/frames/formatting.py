@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterable
 
+from bench.labels import p_value_text
+
 MISSING = "–"
 _FEWEST, _MOST = 2, 6
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -135,7 +137,7 @@ def p_value(value: float | None) -> str:
     """Show a p-value with three decimals; a smaller one as '< 0.001'."""
     if value is None or _unknown(value):
         return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return p_value_text(value)
 
 
 def _unknown(value: float | None) -> bool:

@@ -293,7 +293,8 @@ class TestPrinted:
                 line for line in text.splitlines() if line.startswith(f"{pair.first} - {pair.second} ")
             )
             assert f"{pair.paired.difference.value:+.4f}" in line
-            assert f"{pair.paired.adjusted_p:.4f}" in line
+            p = pair.paired.adjusted_p
+            assert ("< 0.001" if p < 0.001 else f"{p:.3f}") in line
             assert line.endswith(f"{pair.first} is better" if pair.significant else "cannot tell")
         assert "Holm-corrected over 3 pair(s)" in text
 
@@ -308,6 +309,7 @@ class TestPrinted:
         odd = ComparedModel(label=r"a_b & 100% \cmd{x}", records=models[0].records, ranks=models[0].ranks)
         latex = as_latex(compare([odd, models[1]], metric="mrr@5", view="seen_kept", resamples=200))
         assert r"a\_b \& 100\% \textbackslash{}cmd\{x\}" in latex
+        assert "& $<$ 0.001 &" in latex
         assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
         rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
         assert len(rows) == 1 + 2 + 1 + 1

@@ -36,6 +36,8 @@ from leaderboard.frames import board_rows
 from leaderboard.static_page import export
 
 K = 5
+COMMITTED = "20261126T022040720800Z-24006367"
+"""Last item's text on Beauty, ties `file`: a user's own run of it may be newer."""
 ENTRY = Entry(
     name="their-model", kind="generative", card=ModelCard(authors="They", link="https://example.org")
 )
@@ -321,7 +323,7 @@ def test_the_published_llama_outcomes_of_beauty(
     record = build_outcomes_record(found, ENTRY, real_split, command="")
     store.write(record, real_split, None, None, tmp_path, outcomes=found.ranks)
     theirs = load_compared(load_records(tmp_path).records)
-    (ours,) = find_compared(["last-item-text"], Path("results"), dataset="beauty2014")
+    (ours,) = find_compared([COMMITTED], Path("results"))
     verdicts = compare_metrics(ours, theirs, metrics=["recall@5", "ndcg@5"], view="seen_removed")
     assert round(verdicts["recall@5"].difference.value, 4) == 0.0041
     assert (verdicts["recall@5"].won, verdicts["recall@5"].lost) == (726, 635)
