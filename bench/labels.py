@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bench.metrics.definitions import METRICS, QUALITY
 from bench.record import DatasetInfo, Estimate, Record, View
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 
 VIEW_LABELS: dict[View, str] = {"seen_kept": "seen items kept", "seen_removed": "seen items removed"}
 VIEW_SHORT: dict[View, str] = {"seen_kept": "kept", "seen_removed": "removed"}

@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bench.record_cost import Cost, Environment
-from bench.record_fields import Count, Digest, Name, Part, Score, Text, UtcTime
+from bench.record_parts import Cost, Count, Digest, Environment, Name, Part, Score, Text, UtcTime
 from bench.schema import Split
 from bench.tuning.ledger import Ledger
 

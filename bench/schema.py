@@ -22,11 +22,10 @@ from bench.arrays import BoolArray as BoolArray
 from bench.arrays import FloatArray as FloatArray
 from bench.arrays import Int32Array as Int32Array
 from bench.arrays import Int64Array as Int64Array
-from bench.arrays import freeze
+from bench.arrays import cut, freeze
 from bench.catalogue import Catalogue as Catalogue
 from bench.catalogue import Interactions as Interactions
 from bench.catalogue import Wording as Wording
-from bench.ragged import cut
 
 NO_ITEM = -1
 """Fills a ranked list where a model returned nothing."""

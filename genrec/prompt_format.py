@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bench.arrays import cut
 from bench.datasets import prompts as published
 from bench.errors import ConfigError
-from bench.ragged import cut
 from bench.retrieval import item_text
 from bench.schema import Catalogue, Histories, Wording
 from genrec.config import Preset

@@ -23,7 +23,7 @@ import pytest
 from bench.cost.environment import describe_environment
 from bench.metrics.ranking import evaluate
 from bench.record import ModelInfo, Record, dataset_info
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.records import store
 from bench.run.plugin import SESSION_KEY
 from bench.schema import Split

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.cost.gpu import open_gpus
-from bench.record_cost import Environment
+from bench.record_parts import Environment
 
 PACKAGES = (
     "genrec-bench", "numpy", "scipy", "pyarrow", "bm25s", "pydantic", "torch", "transformers", "tokenizers",

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 
 from bench.cost.gpu import Gpus, open_gpus
-from bench.record_cost import Latency, MemorySample, PeakVram
+from bench.record_parts import Latency, MemorySample, PeakVram
 
 SAMPLE_SECONDS = 1.0
 Sample = TypeVar("Sample")

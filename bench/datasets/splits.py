@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.arrays import cut
 from bench.datasets import find_dataset, load
 from bench.datasets.rules.split_rules import (
     LEAVE_ONE_OUT,
@@ -41,7 +42,6 @@ from bench.datasets.rules.split_rules import (
 )
 from bench.datasets.rules.tie_rules import FILE, SECONDS_PER_DAY, ordered_rows, parse_ties
 from bench.errors import DataError
-from bench.ragged import cut
 from bench.retrieval.item_text import text_fingerprint
 from bench.schema import Catalogue, Examples, Histories, Int32Array, Int64Array, Interactions, Split
 

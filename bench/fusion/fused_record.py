@@ -12,7 +12,7 @@ from bench.fusion.members import test_lists, whole_cost
 from bench.fusion.rrf import CONSTANTS, STEPS, Fusion, fuse
 from bench.metrics.ranking import evaluate, ranks_in_view, user_outcomes
 from bench.record import DEPTH, Record, View, dataset_info
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.records import store
 from bench.records.audits import audit
 from bench.records.store import StoredRecord

@@ -17,7 +17,7 @@ from bench.datasets.splits import load_split
 from bench.errors import ConfigError
 from bench.models import MODELS, ModelEntry, create, find_model, tuned_folder
 from bench.record import DEPTH, Record
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.records.list_files import read_lists
 from bench.records.store import StoredRecord, load_records
 from bench.schema import Examples, Histories, Rankings, Split

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import RecordError
 from bench.files.ordinary import read_ordinary
 from bench.record import Audit, Record
-from bench.record_fields import UtcTime
+from bench.record_parts import UtcTime
 
 HOLDING = ("too_good", "copy", "history", "protocol", "shuffled_users")
 """Checks whose flag on lists handed in, or on published outcomes, holds back the rank."""

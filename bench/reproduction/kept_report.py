@@ -11,7 +11,7 @@ from bench.errors import RecordError
 from bench.files.atomic import replace_text
 from bench.files.ordinary import read_ordinary
 from bench.record import VERSION_FOLDER
-from bench.record_fields import UtcTime
+from bench.record_parts import UtcTime
 
 FILE_NAME = "reproduction.json"
 MAX_BYTES = 2**20

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from bench.ragged import cut
+from bench.arrays import cut
 from bench.retrieval.keys import best_of, packed, rows_of, scores_of
 from bench.schema import BoolArray, FloatArray, Int32Array, Int64Array
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from bench.ragged import cut
+from bench.arrays import cut
 from bench.retrieval.pruned import BINS, floor_of
 
 CUTS = (128, 2048)

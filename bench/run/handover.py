@@ -18,7 +18,7 @@ import numpy as np
 from bench import errors
 from bench.errors import BenchError, ModelError
 from bench.models import ModelEntry
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.schema import Generations, Histories, Rankings, TrainingData
 
 JOB, INPUTS, ANSWER, ARRAYS, FAILURE = (

@@ -32,7 +32,7 @@ from bench.recommender import (
     SelfReporting,
     TimesRequests,
 )
-from bench.record_cost import Cost, Latency, PeakVram
+from bench.record_parts import Cost, Latency, PeakVram
 from bench.run.handover import Answer, Job, read_inputs, read_job, write_answer, write_failure
 from bench.schema import Generations, Histories, Rankings
 

@@ -15,7 +15,7 @@ from bench.files.placing import file_sha256
 from bench.metrics.ranking import evaluate
 from bench.models import MODELS
 from bench.record import DEPTH, NAME_PATTERN, Audit, Kind, ModelInfo, Record, dataset_info
-from bench.record_cost import Cost, PeakVram
+from bench.record_parts import Cost, PeakVram
 from bench.records.audits import audit
 from bench.records.list_files import read_lists
 from bench.records.newest import newest

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.arrays import cut
 from bench.errors import ConfigError
-from bench.ragged import cut
 from bench.schema import Examples, Histories, Int64Array, TrainingData
 
 SPLIT_USERS = "split"

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.cost.environment import describe_environment
 from bench.record import DEPTH, ModelInfo, Record, dataset_info
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.records import store
 from genrec.speed.setting import Setting
 

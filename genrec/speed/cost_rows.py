@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from genrec.artefact import load_model
 from genrec.availability import Chosen
 from genrec.forecast.workload import measure_workload

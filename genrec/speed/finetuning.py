@@ -11,7 +11,7 @@ from typing import Any
 from bench.cost.meter import Meter
 from bench.errors import BenchError
 from bench.progress import also_listening
-from bench.record_cost import PeakVram
+from bench.record_parts import PeakVram
 from genrec.artefact import training_summary
 from genrec.availability import NO_UNSLOTH, Chosen, has_unsloth
 from genrec.config import Preset

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.arrays import cut
 from bench.errors import DataError
-from bench.ragged import cut
 from bench.schema import Examples, Histories, TrainingData
 from genrec.config import Preset
 from genrec.prompt_format import HEADING, item_texts, prompts

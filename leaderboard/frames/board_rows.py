@@ -20,7 +20,7 @@ from bench.labels import COSTS, GROUP_LABELS, RANKED_BY, machine_text
 from bench.marks import marks
 from bench.metrics.definitions import QUALITY
 from bench.record import Estimate, Record, View
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.records.newest import newest
 from bench.records.store import StoredRecord
 from leaderboard.frames.model_sizes import model_size

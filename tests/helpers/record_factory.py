@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.metrics.ranking import evaluate
 from bench.record import Kind, Metrics, ModelInfo, Record, dataset_info
-from bench.record_cost import Cost, Environment, Latency, MemorySample, PeakVram
+from bench.record_parts import Cost, Environment, Latency, MemorySample, PeakVram
 from bench.records import store
 from bench.schema import Generations, Rankings, Split
 from bench.tuning.ledger import Ledger

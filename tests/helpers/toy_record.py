@@ -10,7 +10,7 @@ import numpy as np
 from bench.cost.environment import describe_environment
 from bench.metrics.ranking import evaluate
 from bench.record import ModelInfo, Record, dataset_info
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.schema import Split
 
 RANKINGS = np.array([[3, 0, -1], [4, 5, 6], [2, -1, -1], [-1, -1, -1], [4, 1, 0], [7, 2, 3]], dtype=np.int32)

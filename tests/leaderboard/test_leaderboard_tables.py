@@ -32,7 +32,7 @@ from bench.comparison.paired import compare_groups
 from bench.labels import GROUP_LABELS
 from bench.metrics.slices import user_groups
 from bench.record import ModelInfo
-from bench.record_cost import Cost, PeakVram
+from bench.record_parts import Cost, PeakVram
 from bench.records.list_files import read_texts
 from bench.records.store import StoredRecord, load_record, load_records
 from bench.schema import Split
