@@ -155,7 +155,7 @@ class SASRecCE(TunableModel):
         if state["weights"] is not None:
             self._model.load_state_dict(state["weights"])
         self._details = {
-            "loss_curve": state["curve"],
+            "loss_curve": [{"step": epoch, **point} for epoch, point in enumerate(state["curve"], start=1)],
             "validation_ndcg@10": max(state["best"], 0.0),
             "carried_seconds": {"fit": round(carried, 3)},
         }

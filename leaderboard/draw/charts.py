@@ -131,6 +131,21 @@ def loss_chart(frame: pd.DataFrame) -> Chart:
     return {"height": 240, "layer": [_layer(_rows(frame), line, **encoding)]}
 
 
+def tiers_chart(frame: pd.DataFrame, metric: str) -> Chart:
+    """Quality against the share of users whom the costly row serves, the seconds of serving on hover."""
+    encoding = {
+        "x": _number("share", title="Users served by the costly row", axis={"format": "%"}),
+        "y": _number("value", title=metric, scale={"zero": False}),
+        "tooltip": [
+            _number("share", format=".0%", title="share of users"),
+            _number("value", format=".4f", title=metric),
+            _number("seconds", format=",.1f", title="seconds of serving"),
+        ],
+    }
+    line = {"type": "line", "point": True, "strokeWidth": 2, "color": BLUE}
+    return {"height": 240, "layer": [_layer(_rows(frame), line, **encoding)]}
+
+
 def decoding_chart(frame: pd.DataFrame, metric: str) -> Chart:
     """Quality against tokens written a user, one line a kind of decoding, its settings beside the dots."""
     rows = _rows(frame.sort_values("tokens"))

@@ -125,6 +125,23 @@ def loss_frame(record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "series", "loss"])
 
 
+def tiers_frame(record: Record) -> tuple[pd.DataFrame, str]:
+    """Give a tiered row's curve: share of users with the costly row, value, seconds; and what the value is.
+
+    Read from `details["tiers"]["curve"]`, a list of {"share": ..., "<metric>": ..., "seconds": ...}.
+    """
+    found = record.details.get("tiers")
+    curve = found.get("curve") if isinstance(found, Mapping) else None
+    rows, metric = [], ""
+    for point in curve[:_MAX_ROWS] if isinstance(curve, list) else ():
+        if isinstance(point, Mapping) and is_number(point.get("share")) and is_number(point.get("seconds")):
+            names = [name for name in point if "@" in name and is_number(point[name])]
+            if names:
+                metric = names[0]
+                rows.append((float(point["share"]), float(point[metric]), float(point["seconds"])))
+    return pd.DataFrame(rows, columns=["share", "value", "seconds"]), metric
+
+
 def decoding_frame(record: Record, view: View, metric: str) -> pd.DataFrame:
     """Give what decodings brought on validation users: strategy, kind, tokens, speed, value.
 

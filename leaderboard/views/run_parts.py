@@ -86,6 +86,10 @@ def show_cost(record: Record) -> None:
         if len(stages):
             st.markdown("**Wall time by stage**")
             st.vega_lite_chart(spec=charts.stage_chart(stages), width="stretch")
+    served, metric = run_rows.tiers_frame(record)
+    if len(served):
+        st.markdown("**What the costly row brings, by the share of users whom it serves**")
+        st.vega_lite_chart(spec=charts.tiers_chart(served, metric_label(metric)), width="stretch")
     _show_memory("Memory over the run", run_rows.memory_frame(record))
     _show_memory("Memory while fine-tuning", run_rows.finetuning_memory_frame(record))
 

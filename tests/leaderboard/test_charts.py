@@ -54,6 +54,15 @@ MAKERS: dict[str, tuple[Callable[[], charts.Chart], int]] = {
         ),
         3,
     ),
+    "tiers": (
+        lambda: charts.tiers_chart(
+            pd.DataFrame(
+                {"share": [0.0, 0.5, 1.0], "value": [0.05, 0.06, 0.055], "seconds": [1.0, 5.0, 9.0]}
+            ),
+            "nDCG@10",
+        ),
+        3,
+    ),
     "decoding": (
         lambda: charts.decoding_chart(
             pd.DataFrame(

@@ -236,6 +236,13 @@ def test_decodings_that_were_tried_are_read_from_the_details(board: dict[str, St
     }
 
 
+def test_the_curve_of_a_tiered_row_is_read_from_the_details(board: dict[str, StoredRecord]) -> None:
+    curve = [{"share": 0.0, "ndcg@10": 0.05, "seconds": 2.0}, {"share": 1.0, "ndcg@10": 0.06, "seconds": 9.0}]
+    record = board["llama-tiny"].record.model_copy(update={"details": {"tiers": {"curve": curve}}})
+    frame, metric = run_rows.tiers_frame(record)
+    assert metric == "ndcg@10" and frame.to_numpy().tolist() == [[0, 0.05, 2], [1, 0.06, 9]]
+
+
 @pytest.mark.parametrize(
     "details",
     [
@@ -248,6 +255,13 @@ def test_decodings_that_were_tried_are_read_from_the_details(board: dict[str, St
             ]
         },
         {"decoding_budget": "<script>"},
+        {
+            "tiers": {
+                "curve": [3, {}, {"share": "x", "seconds": 1}, {"share": 0.5, "seconds": 1, "ndcg@5": "y"}]
+            }
+        },
+        {"tiers": {"curve": "<script>"}},
+        {"tiers": "<script>"},
         {"loss_curve": "<script>", "generation_health": "<script>"},
         {"loss_curve": [1, None, {"step": "x", "loss": 1}, {"step": 1, "loss": "y"}, {"loss": 2}]},
         {"loss_curve": [{"step": 1, "loss": float("inf")}], "generation_health": [1, 2]},
@@ -258,6 +272,7 @@ def test_details_of_any_shape_break_nothing(board: dict[str, StoredRecord], deta
     record = board["llama-tiny"].record.model_copy(update={"details": details})
     assert run_rows.loss_frame(record).empty and run_rows.health_rows(record) == []
     assert run_rows.decoding_frame(record, "seen_removed", "ndcg@5").empty
+    assert run_rows.tiers_frame(record)[0].empty
 
 
 def test_looking_up_users_and_items(sample_split: Split) -> None:
