@@ -6,6 +6,7 @@ the options `--benchmark-*`; this plugin owns the plain `--benchmark`.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="length of the ranked lists (default: 50)",
     )
+    add(
+        "--workers",
+        dest="genrec_workers",
+        metavar="N",
+        help="share the users of a run among N workers of a Ray cluster on this machine (extra `ray`)",
+    )
+    add("--ray", dest="genrec_ray", metavar="ADDRESS", help="with --workers: of a Ray cluster to join")
+    add(
+        "--scale",
+        dest="genrec_scale",
+        default="1,10",
+        type=_sizes,
+        metavar="A,B",
+        help="sizes of the shops of `-k scale`, in times Beauty (default: 1,10)",
+    )
     add("--results", dest="genrec_results", metavar="DIR", help="folder of the records (default: ./results)")
     add("--data-dir", dest="genrec_data_dir", metavar="DIR", help="folder that holds the data sets' folders")
     add(
@@ -100,6 +116,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             type=f"{setting}={{}}".format,
             help=f"{what}; short for --set {setting}={metavar}",
         )
+
+
+def _sizes(given: str) -> tuple[int, ...]:
+    """Read the sizes of --scale: whole numbers from 1 to 1,000 with commas between."""
+    sizes = [int(part) if part.isascii() and part.isdigit() else 0 for part in given.split(",")]
+    if not all(1 <= size <= 1000 for size in sizes):
+        raise argparse.ArgumentTypeError(f"takes whole numbers from 1 to 1000, as in 1,10, got '{given}'")
+    return tuple(sorted(set(sizes)))
 
 
 def pytest_configure(config: pytest.Config) -> None:

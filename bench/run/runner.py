@@ -20,6 +20,7 @@ from bench.progress import report
 from bench.record import DEPTH, VERSION_FOLDER, ModelInfo, Record, dataset_info
 from bench.records import store
 from bench.records.audits import audit
+from bench.run.cluster import Cluster, ask_workers
 from bench.run.handover import Inputs, Job
 from bench.run.process import ModelProcess
 from bench.schema import Split
@@ -41,6 +42,8 @@ class Request:
     """Further keyword arguments of the model's constructor."""
     ledger: Ledger | None = None
     """How those arguments were chosen, where they were tuned."""
+    cluster: Cluster | None = None
+    """Workers that share the users; None for one process on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +69,22 @@ def run(request: Request) -> Outcome:
         arguments=request.arguments,
         spawned=time.monotonic(),
     )
-    with ModelProcess(job) as process:
+    if request.cluster is not None:
         split, load_seconds = request.load()
-        histories = split.test.requests
-        data = split.training_data
-        if not entry.uses_times:
-            histories, data = histories.timeless(), data.timeless()
-        room = room_for_removal(histories, request.depth)
-        answer = process.ask(Inputs(data=data, histories=histories, depth=request.depth + room))
-        rankings = trimmed(answer.rankings, histories, request.depth)
-        report("score", 0, 1)
-        begun = time.perf_counter()
-        metrics = evaluate(split, rankings, depth=request.depth + room)
-        audits = audit(split, rankings)
-        score_seconds = time.perf_counter() - begun
-        report("score", 1, 1)
+        inputs = _inputs(split, request)
+        answer = ask_workers(request.cluster, job, inputs)
+    else:
+        with ModelProcess(job) as process:  # it starts up while the data are read
+            split, load_seconds = request.load()
+            inputs = _inputs(split, request)
+            answer = process.ask(inputs)
+    rankings = trimmed(answer.rankings, inputs.histories, request.depth)
+    report("score", 0, 1)
+    begun = time.perf_counter()
+    metrics = evaluate(split, rankings, depth=inputs.depth)
+    audits = audit(split, rankings)
+    score_seconds = time.perf_counter() - begun
+    report("score", 1, 1)
     stages = {"load": load_seconds, **answer.cost.wall_seconds, "score": score_seconds}
     record = Record(
         status="complete",
@@ -88,8 +92,8 @@ def run(request: Request) -> Outcome:
         created=created,
         command=_with_chosen(request.command, answer.details),
         seed=request.seed,
-        depth=request.depth + room,
-        removal_room=room,
+        depth=inputs.depth,
+        removal_room=inputs.depth - request.depth,
         dataset=dataset_info(split),
         model=ModelInfo(
             name=entry.name,
@@ -112,6 +116,15 @@ def run(request: Request) -> Outcome:
     )
     path = store.write(record, split, rankings, answer.generations, request.results_dir)
     return Outcome(record=store.load_record(path).record, path=path)
+
+
+def _inputs(split: Split, request: Request) -> Inputs:
+    """Give what the model sees of the split, and how many items it is asked for a user."""
+    histories, data = split.test.requests, split.training_data
+    if not request.entry.uses_times:
+        histories, data = histories.timeless(), data.timeless()
+    room = room_for_removal(histories, request.depth)
+    return Inputs(data=data, histories=histories, depth=request.depth + room)
 
 
 def _with_chosen(command: str, details: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import shlex
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bench.errors import ConfigError
 from bench.models import ModelEntry, available_models, find_model, model_from_file, tuned_folder
 from bench.progress import listening
 from bench.records.store import load_record
+from bench.run.cluster import MISSING, Cluster
 from bench.run.runner import Outcome, Request, run
 from bench.run.terminal import LiveLine, results_table, speed_table
 from bench.schema import Split
@@ -48,6 +50,8 @@ class BenchSession:
     capture: Any
     seeds: int = 1
     """How many seeds each model is run with, counted from `seed`."""
+    cluster: Cluster | None = None
+    """Workers that share the users of each run."""
     outcomes: list[Outcome] = field(default_factory=list)
     speeds: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -74,6 +78,7 @@ class BenchSession:
                 depth=self.depth,
                 arguments=self.arguments(entry),
                 ledger=self.ledger(entry),
+                cluster=self.cluster,
             )
             with LiveLine(entry.name, self.capture) as line, listening(line.show):
                 outcome = run(request)
@@ -164,6 +169,7 @@ def open_session(config: pytest.Config) -> BenchSession:
         results_dir=Path(results) if results else Path.cwd() / "results",
         data_dir=data_dir,
         settings=tuple(option("genrec_settings")),
+        cluster=_cluster(option("genrec_workers"), option("genrec_ray")),
         capture=config.pluginmanager.getplugin("capturemanager"),
     )
     if session.settings and not any(
@@ -184,6 +190,17 @@ def _chosen_models(names: str | None, files: list[str]) -> list[ModelEntry]:
     if not chosen:
         raise ConfigError("--models takes names separated by commas; none was given")
     return [find_model(name, own) for name in dict.fromkeys(chosen)]
+
+
+def _cluster(workers: str | None, address: str | None) -> Cluster | None:
+    if workers is None and address is None:
+        return None
+    if workers is None:
+        raise ConfigError("--ray takes the address of a cluster; say by --workers N how many workers to use")
+    count = _whole_number("--workers", workers, 1, 10_000)
+    if find_spec("ray") is None:
+        raise ConfigError(MISSING)
+    return Cluster(workers=count, address=address)
 
 
 def _ties(given: str) -> str:
