@@ -23,7 +23,7 @@ import numpy as np
 
 from bench.errors import BenchError, ConfigError, ModelError
 from bench.progress import report
-from bench.record_cost import Cost
+from bench.record_parts import Cost
 from bench.run.handover import Answer, Inputs, Job
 from bench.run.process import ModelProcess
 from bench.schema import Generations, Histories, TrainingData
