@@ -171,6 +171,23 @@ class TestPrompted:
                 asked.append(prompt_of(server.runs[-1]))
         assert asked[0] == asked[1] != asked[2] and asked[0].count("For example, after") == 2
 
+    def test_a_server_without_likelihoods_will_do(self, tmp_path: Path) -> None:
+        def silent(answer: dict[str, Any], _: Any) -> dict[str, Any]:
+            for choice in answer["choices"]:
+                choice["logprobs"] = None
+            return answer
+
+        lists = []
+        for number, (lie, more) in enumerate(((None, []), (silent, ["endpoint.likelihoods=false"]))):
+            with serving(lie=lie) as server:
+                own = [*self.served(server.url), *more]
+                model = PromptedRecommender("smollm2-135m-prompted", 0, own, tmp_path / str(number))
+                model.fit(DATA)
+                lists.append(model.recommend(DATA.validation.histories, 5))
+        assert (lists[0] == lists[1]).all()
+        generations = model.generations()
+        assert generations is not None and np.isnan(generations.log_likelihoods).all()
+
     def test_with_weights_at_hand_the_template_is_used(self, tmp_path: Path) -> None:
         from genrec.weights.tokenizer import chat_prompts, load_tokenizer
 
@@ -261,8 +278,8 @@ class TestRerank:
         assert "items invented" in done.output and "--set rerank.top=5" in done.output
 
 
-class TestContract(RecommenderContract):
-    """The suite that every model is put through."""
+class TestContractOfRerank(RecommenderContract):
+    """The suite that every model is put through, with weights at hand."""
 
     where: tuple[str, Path]
 
@@ -274,6 +291,24 @@ class TestContract(RecommenderContract):
 
     def make_model(self, seed: int) -> Reranker:
         return Reranker(self.where[0], seed, work_dir=self.where[1])
+
+
+class TestContractOfPrompted(RecommenderContract):
+    """The same against a server."""
+
+    settings: list[str]
+    folder: Path
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def server(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        cls.folder = tmp_path_factory.mktemp("asked")
+        with serving() as server:
+            cls.settings = [*TestPrompted().served(server.url), "prompted.examples=1"]
+            yield
+
+    def make_model(self, seed: int) -> PromptedRecommender:
+        return PromptedRecommender("smollm2-135m-prompted", seed, self.settings, self.folder)
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,6 @@ class Client:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._not_before = 0.0
-        self.tries = 0
-        """Requests sent, those sent again included."""
 
     def stop(self) -> None:
         """Have requests that wait for a try give up, until `start`."""
@@ -122,8 +120,6 @@ class Client:
                 connection.connect()
             except OSError as error:
                 raise _AtNoCost(Unreachable(f"{self._server} cannot be reached: {error}")) from None
-            with self._lock:
-                self.tries += 1
             try:
                 path = f"{self._at.path}/{place}"
                 connection.request(method, path, body, self._headers(body))

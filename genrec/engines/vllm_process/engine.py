@@ -70,12 +70,8 @@ class VllmProcess:
         Raises ModelError where that fails.
         """
         self._process = _start(_to_load(checkpoint, generate, vllm, width))
-        self._close = weakref.finalize(self, _stop, self._process)
+        weakref.finalize(self, _stop, self._process)
         self._answer()
-
-    def close(self) -> None:
-        """End the process."""
-        self._close()
 
     def ask(self, message: dict[str, Any]) -> list[Any]:
         """Give the texts of a batch; raises ModelError where the process ended."""
