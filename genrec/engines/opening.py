@@ -14,6 +14,7 @@ from genrec.config import GenerateSettings, Preset, settings_digest
 from genrec.engines.endpoint.engine import EndpointEngine
 from genrec.engines.interface import Weights
 from genrec.generation.generator import TextGenerator, generation_key
+from genrec.generation.strategies import STRATEGIES
 from genrec.weights.tokenizer import chat_prompts
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ def _vllm(
     from genrec.engines.vllm_process.engine import vllm_version
     from genrec.engines.vllm_process.gate import GatedVllm
 
+    if STRATEGIES[settings.strategy].constrained:  # chosen on validation, as the preset's own is checked
+        raise ConfigError(
+            f"the strategy chosen on validation is '{settings.strategy}', which engine: vllm cannot write; "
+            "use engine: own, or give another by hand: --set generate.strategy=beam"
+        )
     pace = {"engine": preset.engine, "version": vllm_version(), "eager": preset.vllm.eager}
     key = generation_key(settings, seed=seed, model=weights.name, fingerprint=fingerprint, pace=pace)
     path = weights.store / f"{key}.parity.json"

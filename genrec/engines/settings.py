@@ -50,7 +50,7 @@ class EndpointSettings(BaseModel):
     retries: int = Field(6, ge=0)
     """Further tries where the server was not reached, or says that it did no work (429, 500, 502, ...)."""
     resend_unanswered: bool = False
-    """Send again what was sent and not answered in time. The server may charge for both."""
+    """Send again what was sent and not answered in time. The server may charge for both: not with a limit."""
     texts_per_request: int | None = Field(None, ge=1)
     """Texts asked for in one request, by the parameter n. None: all of a prompt's."""
     stop: tuple[str, ...] = Field((), max_length=4)
@@ -83,4 +83,8 @@ class EndpointSettings(BaseModel):
             raise ValueError("give both price_in and price_out, 0 for what is free")
         if self.spend_limit is not None and self.price_in is None:
             raise ValueError("spend_limit needs price_in and price_out")
+        if self.spend_limit is not None and self.resend_unanswered:
+            raise ValueError(
+                "resend_unanswered may be charged twice for what spend_limit counts once: leave one out"
+            )
         return self

@@ -236,6 +236,10 @@ class TestMoney:
         with pytest.raises(ValueError, match="needs price_in"):
             EndpointSettings(spend_limit=1.0)
 
+    def test_a_limit_does_not_go_with_sending_again_what_may_have_been_charged(self) -> None:
+        with pytest.raises(ValueError, match="charged twice"):
+            EndpointSettings(spend_limit=1.0, price_in=1, price_out=1, resend_unanswered=True)
+
 
 KILLED = """
 import os, signal, sys

@@ -126,3 +126,15 @@ def test_the_same_fine_tuned_weights_give_the_same_texts(strategy: str, tmp_path
         assert written["vllm"].texts == written["own"].texts
         assert written["vllm"].log_likelihoods == pytest.approx(written["own"].log_likelihoods, abs=0.01)
         assert (lists["vllm"] == lists["own"]).all()
+
+
+def test_a_search_chosen_on_validation_that_vllm_cannot_do_is_refused(tmp_path: Path) -> None:
+    from genrec.engines.interface import Weights
+    from genrec.engines.opening import open_engine
+
+    weights = Weights(name="w", store=tmp_path, load=lambda _: (None, None), checkpoint=lambda: None)
+    preset = load_preset("llama-1b", ["engine=vllm"])
+    with pytest.raises(ConfigError, match="chosen on validation is 'constrained'"):
+        open_engine(
+            preset, GenerateSettings(strategy="constrained"), weights, seed=0, fingerprint="f", work=tmp_path
+        )
