@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.labels import COSTS, metric_label, with_metric_labels
+from bench.labels import COSTS, RANKED_BY, metric_label, with_metric_labels
 from bench.marks import Mark
 from bench.metrics.definitions import QUALITY
 from leaderboard.cells.html_table import Badge, Bar, Cell, Column, Event, Row
@@ -45,10 +45,18 @@ FIXED = ("select", "rank", "model")
 DEFAULT_COLUMNS = (*QUALITY, "lift", "fit", "recommend", "speed", "vram", "ram", "hardware", "date")
 
 
-def board_columns(shown: Collection[str], cutoff: int, *, clicks: bool = True) -> list[Column]:
-    """Give the columns that are shown, in the board's order; without clicks none selects or sorts."""
+def board_columns(
+    shown: Collection[str], cutoff: int, *, ranked_by: str = RANKED_BY, clicks: bool = True
+) -> list[Column]:
+    """Give the columns that are shown, the metric ranked by before the others, the rest in the board's order.
+
+    Without clicks none selects or sorts.
+    """
+    qualities = sorted(QUALITY, key=lambda name: name != ranked_by)
+    order = [*FIXED, *qualities, *(key for key in COLUMNS if key not in (*FIXED, *QUALITY))]
     columns = []
-    for key, label in COLUMNS.items():
+    for key in order:
+        label = COLUMNS[key]
         if (key in FIXED or key in shown) and (clicks or key != "select"):
             column = _board_column(key, label, cutoff)
             columns.append(column if clicks else replace(column, sort=""))

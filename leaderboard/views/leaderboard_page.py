@@ -79,7 +79,7 @@ def _show_board(
         if st.button("Clear the filters"):
             _clear_filters()
         return standings
-    columns = board_cells.board_columns(_shown_columns(), cutoff)
+    columns = board_cells.board_columns(_shown_columns(), cutoff, ranked_by=ranked_by)
     cells = board_cells.board_rows(
         rows, columns, links=navigation.run_href, expanded=expanded, marked=selected
     )

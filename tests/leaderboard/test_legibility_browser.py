@@ -134,3 +134,35 @@ def test_explore_draws_a_line_at_the_cut_off(browser: Any, board: str) -> None:
         places.append(visit.page.locator("tr.cut td[data-column=place]").inner_text())
     assert places == ["2", "6", "11", "21"]
     visit.close()
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "mrr"])
+def test_a_phone_shows_the_ranked_metric_first_and_whole(browser: Any, board: str, metric: str) -> None:
+    visit = Visit(browser, board, 390).open(f"?page=leaderboard&by={metric}")
+    numbers = visit.page.locator("tbody tr").first.locator("td.number")
+    assert numbers.first.get_attribute("data-column") == metric
+    box = numbers.first.bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    visit.close()
+
+
+def test_a_phone_s_first_screen_holds_more_than_controls(browser: Any, board: str) -> None:
+    visit = Visit(browser, board, 390).open("?page=leaderboard")
+    controls = visit.page.locator(".stHorizontalBlock").first.bounding_box()
+    chart = visit.page.locator("svg.chart:visible").first.bounding_box()
+    assert controls is not None and controls["height"] < 844 / 3
+    assert chart is not None and chart["y"] < 844
+    visit.close()
+
+
+def test_a_phone_breaks_no_text_word_by_word(browser: Any, board: str) -> None:
+    """Texts of several words have room for some of them beside each other."""
+    visit = Visit(browser, board, 390)
+    for query in ("?page=run&tab=settings", "?page=protocol", "?page=compare", "?page=explore"):
+        visit.open(query)
+        narrow = visit.page.locator("td:not(.number)").evaluate_all(
+            "cells => cells.filter(cell => cell.innerText.split(' ').length > 8"
+            " && cell.getBoundingClientRect().width < 110).map(cell => cell.innerText)"
+        )
+        assert narrow == [], query
+    visit.close()
