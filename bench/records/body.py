@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import RecordError
 from bench.metrics.definitions import METRICS
@@ -14,6 +13,7 @@ from bench.record import SCHEMA_VERSION, VIEWS, Record
 
 MAX_RECORD_BYTES = 8 * 2**20
 ROUNDING = 1e-9
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def as_json(record: Record) -> bytes:
@@ -58,7 +58,11 @@ def _parse_fast(text: bytes, whole: bool) -> Record | None:
     if b"NaN" in text or b"Infinity" in text:
         return None
     try:
-        record = Record.model_validate_json(text) if whole else Record.model_validate(_slim(from_json(text)))
+        record = (
+            Record.model_validate_json(text)
+            if whole
+            else Record.model_validate(_slim(_JSON.validate_json(text)))
+        )
     except ValueError:
         return None
     return record if "schema_version" in record.model_fields_set else None
