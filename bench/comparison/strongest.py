@@ -13,7 +13,8 @@ UNTRAINED = ("baseline", "untrained")
 def strongest_untrained(records: Sequence[Record], view: View, metric: str) -> Record | None:
     """Give the untrained record that is best by this metric, of equal ones the first; None without one.
 
-    Partial records and published outcomes are left out: they are not of all users, or not run here.
+    Partial records and published outcomes are left out: they are not of all users, or not run here; so are
+    rows that use times, which are told more than those that they would be compared with.
     """
     measured = [one for one in records if _value(one, view, metric) is not None]
     return max(measured, key=lambda one: _value(one, view, metric) or 0.0, default=None)
@@ -21,6 +22,8 @@ def strongest_untrained(records: Sequence[Record], view: View, metric: str) -> R
 
 def _value(record: Record, view: View, metric: str) -> float | None:
     if record.model.kind not in UNTRAINED or record.status != "complete" or record.published_view:
+        return None
+    if record.model.uses_times:
         return None
     found = getattr(record.metrics, view).get(metric) if record.metrics is not None else None
     return found.value if found else None

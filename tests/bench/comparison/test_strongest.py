@@ -31,6 +31,9 @@ def test_the_best_row_without_training_is_the_one_to_beat(records: dict[str, sto
     shallow = records["counts"].record.model_copy(update={"status": "partial"})
     left = strongest_untrained([shallow, records["floor"].record], "seen_removed", "ndcg@5")
     assert left is records["floor"].record
+    told_more = records["counts"].record.model.model_copy(update={"uses_times": True})
+    timed = records["counts"].record.model_copy(update={"model": told_more})
+    assert strongest_untrained([timed, records["floor"].record], "seen_removed", "ndcg@5") is left
 
 
 def test_the_readmes_lift_is_over_that_row(records: dict[str, store.StoredRecord]) -> None:
