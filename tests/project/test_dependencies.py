@@ -137,7 +137,8 @@ def test_data_files_are_shipped(root: Path) -> None:
         folder = root / Path(*package.split("."))
         shipped |= {path for pattern in patterns for path in folder.glob(pattern)}
     tracked = set().union(*(tracked_files(root / package) or () for package in OURS))
-    data = {path for path in tracked if path.suffix != ".py" and path.name != "README.md"}
+    for_readers = ("README.md", "requirements.txt")  # of the repository: people, and hosts of the board
+    data = {path for path in tracked if path.suffix != ".py" and path.name not in for_readers}
     assert data <= shipped, "name them in package-data"
 
 
