@@ -35,8 +35,14 @@ def paired_p_values(outcomes: FloatArray, pairs: Sequence[tuple[int, int]]) -> l
     return found
 
 
-def _p_values(outcomes: FloatArray, first: Int64Array, second: Int64Array) -> FloatArray:
-    """Give the p-value of each pair of rows: (pairs,)."""
+def _p_values(
+    outcomes: FloatArray, first: Int64Array, second: Int64Array, alpha: float | None = None
+) -> FloatArray:
+    """Give the p-value of each pair of rows: (pairs,).
+
+    With `alpha`, pairs that Holm's correction at this level is known not to accept have p = 1: to count the
+    patterns of signs of each pair of weak rows of a large board would take minutes.
+    """
     sums, squares = _differences(outcomes)
     z = np.abs(sums[first] - sums[second]) / np.sqrt(np.maximum(squares[first, second], 1e-300))
     # erfc of the standard library: importing scipy for this would cost more than the whole test
@@ -44,6 +50,10 @@ def _p_values(outcomes: FloatArray, first: Int64Array, second: Int64Array) -> Fl
     p_values = np.maximum(p_values, 2.0 ** (1 - EXACT_BELOW))
     close = _may_be_few(outcomes, squares)[first, second]
     same = _same_rows(outcomes)
+    limit = 1.0
+    if alpha is not None:  # whatever is accepted has a p-value of at most alpha / (pairs - accepted ones)
+        accepted = np.count_nonzero(close | (p_values < alpha))
+        limit = alpha / max(len(p_values) - int(accepted), 1)
     for pair in np.flatnonzero(close).tolist():
         one, other = first[pair], second[pair]
         if same[one] == same[other]:
@@ -52,7 +62,9 @@ def _p_values(outcomes: FloatArray, first: Int64Array, second: Int64Array) -> Fl
         differences = outcomes[one] - outcomes[other]
         differing = np.abs(differences) > SAME
         if np.count_nonzero(differing) < EXACT_BELOW:
-            p_values[pair] = sign_flip_p_value(differences[differing])
+            found = differences[differing]
+            beyond = alpha is not None and least_p_value(found) > limit
+            p_values[pair] = 1.0 if beyond else sign_flip_p_value(found)
     return p_values
 
 
@@ -80,6 +92,17 @@ def sign_flip_p_value(differences: FloatArray) -> float:
     return min(1.0, 2 * float(ways[least:].sum()))
 
 
+def least_p_value(differences: FloatArray) -> float:
+    """Bound `sign_flip_p_value` from below, at no cost: 2^-j, where the j largest differences reach the sum.
+
+    The sum is as far from 0 whenever those j have one sign, one chance in 2^(j - 1), and the others, whose
+    sum is symmetric, do not oppose it, one chance in 2 at least.
+    """
+    reached = np.cumsum(np.sort(np.abs(differences))[::-1])
+    needed = int(np.searchsorted(reached, abs(differences.sum()) - SAME)) + 1
+    return 2.0**-needed
+
+
 def holm(p_values: Sequence[float] | FloatArray) -> FloatArray:
     """Correct p-values for being several (Holm 1979): controls the family-wise error rate."""
     given = np.asarray(p_values, dtype=np.float64)
@@ -94,7 +117,7 @@ def significant_pairs(outcomes: FloatArray, alpha: float) -> BoolArray:
     """Tell which pairs of models, rows of (models, users), differ: symmetric (models, models)."""
     first, second = np.triu_indices(len(outcomes), 1)
     different = np.zeros((len(outcomes), len(outcomes)), dtype=np.bool_)
-    different[first, second] = holm(_p_values(outcomes, first, second)) < alpha
+    different[first, second] = holm(_p_values(outcomes, first, second, alpha)) < alpha
     return different | different.T
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Lock, Thread
 from typing import Any, cast
@@ -25,7 +26,7 @@ AT_ONCE = 150
 """Rows up to which a page waits: well under a second."""
 KEPT_ROWS, KEPT_BOARDS = 3000, 12
 
-_lock = Lock()
+_lock, _one_at_a_time = Lock(), Lock()
 _rows: OrderedDict[tuple[str, ...], ComparedModel | str] = OrderedDict()
 _boards: OrderedDict[tuple[Any, ...], Future[BoardStandings]] = OrderedDict()
 
@@ -67,7 +68,9 @@ def _work_out(
     records: Sequence[StoredRecord], metric: str, view: View, found: Future[BoardStandings]
 ) -> None:
     try:
-        found.set_result(stand(records, metric=metric, view=view, load=compared_model))
+        # a large board takes a hundred megabytes while it is worked out; a small one waits for none
+        with _one_at_a_time if len(records) > AT_ONCE else nullcontext():
+            found.set_result(stand(records, metric=metric, view=view, load=compared_model))
     except BaseException as error:
         found.set_exception(error)
 

@@ -15,6 +15,7 @@ from bench.schema import FloatArray
 from bench.statistics.significance import (
     EXACT_BELOW,
     holm,
+    least_p_value,
     paired_p_values,
     sign_flip_p_value,
     significant_pairs,
@@ -125,6 +126,25 @@ def test_many_rows_at_once_give_what_each_pair_gives(metric: str) -> None:
     expected = holm(found) < 0.05
     assert [bool(different[pair]) for pair in pairs] == expected.tolist() and different.any()
     assert not different[4, 5] and 0 < expected.sum() < len(pairs)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_bound_is_below_the_p_value(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    differences = rng.choice([-1.0, -0.63, -0.5, 0.13, 0.5, 1.0], size=rng.integers(1, 40))
+    assert 0 < least_p_value(differences) <= sign_flip_p_value(differences) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_weak_rows_that_are_not_counted_change_no_verdict(seed: int) -> None:
+    """Thirty rows of a few hits each, some far ahead: Holm over all counted p-values says the same."""
+    rng = np.random.default_rng(seed)
+    rows = np.stack([outcomes(rng, 800, rate) for rate in [*rng.random(24) * 0.04, *rng.random(6) * 0.2]])
+    pairs = [(a, b) for a in range(len(rows)) for b in range(a)]
+    expected = holm(paired_p_values(rows, pairs)) < 0.05
+    different = significant_pairs(rows, 0.05)
+    assert [bool(different[pair]) for pair in pairs] == expected.tolist()
+    assert 0 < expected.sum() < len(pairs)
 
 
 def test_false_positives_at_the_nominal_level() -> None:
