@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from record_factory import write_record
 
 from bench.comparison.strongest import strongest_untrained
-from bench.comparison.summary_table import summary
+from bench.comparison.summary_table import ROWS, summary
 from bench.records import store
 from bench.schema import Split
 
@@ -43,3 +44,22 @@ def test_the_readmes_lift_is_over_that_row(records: dict[str, store.StoredRecord
     for name, value in values.items():
         (line,) = (line for line in table.splitlines() if line.startswith(f"| `{name}`"))
         assert f"| {(value or 0) / best - 1:+.0%} |" in line
+
+
+def test_a_published_row_stands_in_the_readme_however_many_are_better(
+    records: dict[str, store.StoredRecord],
+) -> None:
+    template = records["deep"].record
+    better = [
+        replace(
+            records["deep"],
+            record=template.model_copy(
+                update={"model": template.model.model_copy(update={"name": f"deep-{number}"})}
+            ),
+        )
+        for number in range(12)
+    ]
+    floor = records["floor"]
+    others = replace(floor, record=floor.record.model_copy(update={"published_view": "seen_removed"}))
+    lines = [line for line in summary([*better, others]).splitlines() if line.startswith("| `")]
+    assert len(lines) == ROWS and lines[-1].startswith("| `floor` †")
