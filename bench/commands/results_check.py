@@ -40,6 +40,8 @@ def check(
     for gap in (*outcome.other_copy, *outcome.not_rescored):
         typer.echo(f"not re-scored: {gap}")
     gaps = f"{len(outcome.not_rescored)} not for want of data"
+    if outcome.cost_only:
+        gaps += f", {outcome.cost_only} of cost alone"
     if outcome.other_copy:
         gaps += f", {len(outcome.other_copy)} made on another copy"
     counts = f"{outcome.records} records, {outcome.rescored} re-scored, {gaps}"

@@ -39,6 +39,8 @@ class CheckOutcome:
 
     records: int = 0
     rescored: int = 0
+    cost_only: int = 0
+    """Records of cost alone: there is nothing to score."""
     not_rescored: list[str] = field(default_factory=list)
     """Records of data sets that are not at hand, with the reason."""
     other_copy: list[str] = field(default_factory=list)
@@ -69,6 +71,7 @@ def check_results(
             outcome.problems.append(Problem(path=path, message=str(error)))
             continue
         if stored.record.metrics is None:
+            outcome.cost_only += 1
             continue
         data = stored.record.dataset
         try:

@@ -72,7 +72,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 def test_a_sound_folder_has_no_problems_and_scores_again(results: Path) -> None:
     outcome = check_results(results)
     assert messages(outcome) == ""
-    assert (outcome.records, outcome.rescored, outcome.not_rescored) == (3, 2, [])
+    assert (outcome.records, outcome.rescored, outcome.cost_only, outcome.not_rescored) == (3, 2, 1, [])
 
 
 def better(body: dict[str, Any]) -> None:
@@ -432,7 +432,7 @@ def test_the_command_ends_with_a_count_and_fails_on_problems(results: Path) -> N
     app = commands()
     good = CliRunner().invoke(app, ["results", "check", "--results", str(results)])
     assert good.exit_code == 0, good.output
-    assert "3 records, 2 re-scored, 0 not for want of data, 0 problems" in good.output
+    assert "3 records, 2 re-scored, 0 not for want of data, 1 of cost alone, 0 problems" in good.output
     edit(record_of(results), better)
     bad = CliRunner().invoke(app, ["results", "check", "--results", str(results)])
     assert bad.exit_code == 1
