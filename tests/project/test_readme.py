@@ -50,7 +50,7 @@ def test_the_tables_are_made_from_the_records(name: str, tmp_path: Path) -> None
     copy = tmp_path / "README.md"
     copy.write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert not update_readme(copy, ROOT / "results"), "run: genrec-bench results table --update-readme"
-    assert "| `last-item-text` |" in copy.read_text(encoding="utf-8")
+    assert "| `text-co-visit` |" in copy.read_text(encoding="utf-8")
 
 
 def test_the_example_is_the_file_that_is_tested() -> None:

@@ -122,7 +122,7 @@ def test_parquet_with_a_row_an_item(
     np.testing.assert_array_equal(submission.rankings, full_lists)
 
 
-@pytest.mark.filterwarnings("ignore:unsafe cast from uint64 to int64")  # numba, where it compiles ranx anew
+@pytest.mark.filterwarnings("ignore:.*unsafe cast from uint64 to int64")  # numba, where it compiles ranx anew
 def test_metrics_equal_ranx_and_pytrec_eval(sample_split: Split, named: Named, expected: Record) -> None:
     """One relevant item a user; ranx counts users without a list too once they stand in the run."""
     pytrec_eval = pytest.importorskip("pytrec_eval")
