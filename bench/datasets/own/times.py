@@ -98,7 +98,10 @@ class TimeColumn:
         # a value of a coarser unit among finer ones would pass for a day of 1970
         finite &= (divisor == 1) | (values >= COARSEST * divisor)
         values = np.where(finite, values, LATEST * divisor)
-        return (values // divisor).astype(np.int64)
+        scaled = values // divisor
+        if scaled.dtype.kind == "f":  # what int64 cannot hold is no date either, and a cast of it warns
+            scaled = scaled.clip(-(2.0**62), 2.0**62)
+        return scaled.astype(np.int64)
 
     def _is(self, unit: str) -> None:
         if self.unit and self.unit != unit:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from record_factory import make_generations, make_rankings, write_record
 from typer.testing import CliRunner, Result
@@ -276,6 +276,7 @@ def test_broken_tables_name_their_fault(
         max_size=10,
     )
 )
+@example(rows=[{"timestamp": 2.0**63}, *[{"timestamp": False}] * 2])
 def test_broken_json_lines_name_their_fault(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
