@@ -276,7 +276,14 @@ def test_broken_tables_name_their_fault(
         max_size=10,
     )
 )
-@example(rows=[{"timestamp": 2.0**63}, *[{"timestamp": False}] * 2])
+@example(
+    rows=[
+        {"user_id": None, "item_id": None, "timestamp": 2.0**63},
+        {"user_id": None, "timestamp": False},
+        {"user_id": None, "item_id": None, "timestamp": False, "title": None},
+        {},
+    ]
+)
 def test_broken_json_lines_name_their_fault(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
