@@ -275,6 +275,8 @@ def test_no_model_outlives_the_harness(end: signal.Signals, tmp_path: Path) -> N
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
+        # tests that a shell runs in the background are started with SIGINT ignored, and so would this be
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pid = _until(lambda: _asleep(log))
     harness.send_signal(end)
